@@ -1,0 +1,99 @@
+"""The only door between a caller's keys and dense rows."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int32
+
+from graphrec.arrays import NO_ROW
+from graphrec.errors import UnknownIdError
+
+Key = int | str
+
+_SLOTS_PER_KEY: Final = 4
+_FAR: Final = 2**61
+
+
+class IdMap:
+    """A one-to-one map between keys (all integers or all strings) and rows 0, 1, 2 and on.
+
+    A key's row never changes; new keys get the next rows.
+    """
+
+    def __init__(self, keys: pl.Series | Iterable[Key] = (), *, what: str = "id") -> None:
+        """Map the distinct `keys` in order of first appearance; `what` names them in messages."""
+        series = keys if isinstance(keys, pl.Series) else pl.Series(list(keys))
+        self._what = what
+        self._keys = series.unique(maintain_order=True).rename(what)
+        self._row_by_key: dict[Key, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows()
+
+    @property
+    def keys(self) -> pl.Series:
+        """Every key in row order."""
+        return self._keys
+
+    def key(self, row: int) -> Key:
+        """The key of one row."""
+        found: Key = self._keys[row]
+        return found
+
+    def row(self, key: Key) -> int:
+        """The row of one key; a number given as text matches an integer key.
+
+        Raises:
+            UnknownIdError: The key is not in the map.
+        """
+        rows = self._rows()
+        found = rows.get(key)
+        if found is None and isinstance(key, str) and self._keys.dtype.is_integer():
+            found = rows.get(int(key)) if key.lstrip("-").isdigit() else None
+        elif found is None and isinstance(key, int):
+            found = rows.get(str(key))
+        if found is None:
+            raise UnknownIdError(
+                f"unknown {self._what} {key!r} — the log holds {len(self):,} {self._what}s"
+                + (f", such as {self._keys[0]!r}" if len(self) else "")
+            )
+        return found
+
+    def rows(self, keys: pl.Series) -> Int32[np.ndarray, " _"]:
+        """The rows of many keys; -1 where a key is unknown."""
+        if self._keys.dtype.is_integer() and keys.dtype.is_integer() and len(self):
+            low, high = int(self._keys.to_numpy().min()), int(self._keys.to_numpy().max())
+            if abs(low) < _FAR and high - low <= _SLOTS_PER_KEY * (len(keys) + len(self)):
+                return self._rows_by_offset(keys, low, high)
+        table = pl.DataFrame({"key": self._keys, "row": np.arange(len(self), dtype=np.int32)})
+        found = (
+            keys.cast(self._keys.dtype, strict=False)
+            .to_frame("key")
+            .join(table, on="key", how="left", maintain_order="left")
+        )
+        return found["row"].fill_null(NO_ROW).to_numpy().astype(np.int32)
+
+    def _rows_by_offset(self, keys: pl.Series, low: int, high: int) -> Int32[np.ndarray, " _"]:
+        """The rows of integer keys that lie close together: ten times as fast as a join."""
+        outside = high - low + 1
+        table = np.full(outside + 1, NO_ROW, dtype=np.int32)
+        table[self._keys.cast(pl.Int64).to_numpy() - low] = np.arange(len(self), dtype=np.int32)
+        known = keys.cast(pl.Int64, strict=False)
+        inside = known.is_between(low, high).fill_null(value=False).to_numpy()
+        offset = known.fill_null(low).to_numpy() - low
+        return table[np.where(inside, offset, outside)]
+
+    def extended(self, keys: pl.Series) -> "IdMap":
+        """A map with the unknown ones among `keys` appended; known keys keep their rows."""
+        both = pl.concat([self._keys, keys.cast(self._keys.dtype).rename(self._what)])
+        return IdMap(both, what=self._what)
+
+    def _rows(self) -> dict[Key, int]:
+        if self._row_by_key is None:
+            self._row_by_key = {key: row for row, key in enumerate(self._keys.to_list())}
+        return self._row_by_key

@@ -1,0 +1,56 @@
+"""A history never shows more than what lies before the position asked for."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrec.events.history import HistoryIndex
+from tests.worlds import watched
+
+# user 0: item 5 at 1, item 6 at 3, item 5 at 3; user 1: item 7 at 2
+EVENTS = watched([(1, 0, 5), (2, 1, 7), (3, 0, 6), (3, 0, 5)])
+
+
+def _ask(user: int, time_s: int, **options: int) -> list[int]:
+    queries = HistoryIndex(EVENTS).queries(
+        np.array([user], np.int32), np.array([time_s], np.int64), **options
+    )
+    return queries.history_item.tolist()
+
+
+def test_history_is_newest_first_and_strictly_before_the_cut() -> None:
+    assert _ask(0, 4) == [5, 6, 5]
+    assert _ask(0, 3) == [5]
+    assert _ask(0, 1) == []
+
+
+def test_history_can_be_cut_at_a_log_position() -> None:
+    queries = HistoryIndex(EVENTS).queries(
+        np.array([0, 1], np.int32), np.array([9, 9], np.int64), np.array([3, 1], np.int64)
+    )
+    assert queries.history_item.tolist() == [6, 5]
+    assert queries.history_ptr.tolist() == [0, 2, 2]
+    assert queries.history_time_s.tolist() == [3, 1]
+
+
+def test_history_can_be_limited_to_the_newest() -> None:
+    assert _ask(0, 4, max_history=2) == [5, 6]
+
+
+def test_unknown_and_anonymous_users_have_no_history() -> None:
+    assert _ask(-1, 9) == []
+    assert _ask(77, 9) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 4)), max_size=40),
+    st.integers(0, 10),
+)
+def test_future_events_never_enter_a_history(rows: list[tuple[int, int, int]], cut_s: int) -> None:
+    rows = sorted(rows, key=lambda row: row[0])
+    events = watched(rows, n_users=4, n_items=5)
+    everyone = np.arange(4, dtype=np.int32)
+    asked = HistoryIndex(events).queries(everyone, np.full(4, cut_s, np.int64))
+    for user in range(4):
+        expected = [item for time_s, who, item in rows if who == user and time_s < cut_s]
+        assert asked.history_item[asked.history(user)].tolist() == expected[::-1]
