@@ -1,0 +1,97 @@
+"""What is new: the items published last."""
+
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from pydantic import BaseModel, ConfigDict, Field
+
+from graphrec.arrays import DAY_S
+from graphrec.kernels.recency import rank_newest
+from graphrec.retrieval.checks import refuse_future
+from graphrec.retrieval.event_timeline import EventTimeline, WindowSums
+from graphrec.retrieval.top_k import top_candidates
+from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+
+_NEVER_S: Final = np.iinfo(np.int64).max
+
+
+class RecentSettings(BaseModel):
+    """How items of the same age are told apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_days: float = Field(
+        7.0,
+        gt=0,
+        le=36_500,
+        description="Days before the query in which use is counted, to order items published in "
+        "the same second.",
+    )
+
+
+class RecentSource:
+    """Items by publication, newest first; of the same second, the more popular one first."""
+
+    name = "recent"
+    absorbs = True
+
+    def __init__(
+        self, published_s: Int64[np.ndarray, " items"], settings: RecentSettings | None = None
+    ) -> None:
+        """Know when items were published.
+
+        Args:
+            published_s: UTC seconds for each item row. An item added later counts as published at
+                its first event.
+            settings: How ties are broken.
+        """
+        self._given_s = published_s.astype(np.int64)
+        self._published_s = self._given_s
+        self._settings = settings or RecentSettings()
+        self._start()
+
+    def fit(self, events: Interactions, cut_s: int) -> None:
+        """Forget everything, then count `events`, all before `cut_s`.
+
+        Raises:
+            LeakageError: An event is at or after `cut_s`.
+        """
+        refuse_future(events, cut_s, self.name)
+        self._start()
+        self.absorb(events)
+
+    def absorb(self, events: Interactions) -> None:
+        """Count `events`, and date items that were not known."""
+        self._sums.refresh(self._timeline.insert(events))
+        n_given = len(self._given_s)
+        n_added = self._timeline.n_items - len(self._published_s)
+        added = events.item_row >= n_given
+        if n_added > 0 or added.any():
+            never = np.full(max(n_added, 0), _NEVER_S)
+            self._published_s = np.concatenate([self._published_s, never])
+            np.minimum.at(self._published_s, events.item_row[added], events.time_s[added])
+            self._sort()
+
+    def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
+        """Share of published items that are not newer, in (0, 1]; 0 before publication."""
+        window_s = max(1, round(self._settings.window_days * DAY_S))
+        score = np.empty((len(queries), self._timeline.n_items), np.float32)
+        popularity = self._sums.before(queries.time_s, window_s)
+        rank_newest(self._by_age, self._published_s, queries.time_s, popularity, score)
+        return score
+
+    def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
+        """The `k` newest eligible items of each query, without reasons."""
+        return top_candidates(self.score(queries), queries, k, eligibility, self.name)
+
+    def _start(self) -> None:
+        self._timeline = EventTimeline()
+        self._timeline.n_items = len(self._given_s)
+        self._sums = WindowSums(self._timeline)
+        self._sums.refresh(0)
+        self._published_s = self._given_s
+        self._sort()
+
+    def _sort(self) -> None:
+        self._by_age = np.argsort(self._published_s, kind="stable").astype(np.int32)

@@ -1,0 +1,118 @@
+"""The live co-watch graph as walks see it: fitted, absorbing, and read at the newest event."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int32
+
+from graphrec.arrays import DAY_S
+from graphrec.graph.edges import WeightedEdges
+from graphrec.graph.settings import CoWatchSettings
+from graphrec.graph.walk_table import WalkTable
+from graphrec.retrieval.checks import refuse_future
+from graphrec.stages import Interactions
+
+
+@runtime_checkable
+class ChangingGraph(Protocol):
+    """What walks need of a live co-watch graph."""
+
+    @property
+    def settings(self) -> CoWatchSettings:
+        """Which pairs count, and how they age."""
+        ...
+
+    @property
+    def n_items(self) -> int:
+        """Items that have a row."""
+        ...
+
+    def reset(self, events: Interactions | None = None) -> None:
+        """Forget everything, then learn from a batch of events."""
+        ...
+
+    def absorb(self, events: Interactions) -> Int32[np.ndarray, " nodes"]:
+        """Learn from events; the nodes whose edges may have changed."""
+        ...
+
+    def weighted_edges(
+        self, at_s: int, nodes: Int32[np.ndarray, " nodes"] | None = None
+    ) -> WeightedEdges:
+        """Outgoing edges as they weigh at a moment."""
+        ...
+
+
+class WalkGraph:
+    """A live graph, its clock, and the table of its edges, brought up to date when it is read.
+
+    The clock stands at the cut of the last `fit` or just past the newest event absorbed since, so
+    an answer depends on what was learnt and not on when it is asked. Rows of changed nodes alone
+    are rewritten. The whole table is, where weights age by `expected` or `thinning` and the clock
+    has passed into another UTC day, the step of those rules. Under `half_life` all edges of a row
+    fade by one common factor, which changes no step, and under `none` nothing fades.
+    """
+
+    def __init__(self, graph: ChangingGraph) -> None:
+        """Read `graph`, which nobody else may change from here on."""
+        self._graph = graph
+        self.clock_s = 0
+        self.version = 0
+        self._table: WalkTable | None = None
+        self._table_step = 0
+        self._stale: list[Int32[np.ndarray, " nodes"]] = []
+
+    @property
+    def n_items(self) -> int:
+        """Items that have a row."""
+        return self._graph.n_items
+
+    def fit(self, events: Interactions, cut_s: int, name: str) -> None:
+        """Forget everything, then learn from `events`, all before `cut_s`.
+
+        Raises:
+            LeakageError: An event is at or after `cut_s`.
+            DataError: An event is malformed.
+        """
+        refuse_future(events, cut_s, name)
+        self._graph.reset(events)
+        self.restart(cut_s)
+
+    def restart(self, clock_s: int) -> None:
+        """Read the graph anew, as it stands, at `clock_s` (UTC seconds)."""
+        self.clock_s = clock_s
+        self.version += 1
+        self._table = None
+        self._stale = []
+
+    def absorb(self, events: Interactions) -> None:
+        """Learn from events that arrived since.
+
+        Raises:
+            DataError: An event is malformed; the graph is then as it was.
+        """
+        changed = self._graph.absorb(events)
+        if len(events):
+            self.clock_s = max(self.clock_s, int(events.time_s.max()) + 1)
+        self.version += 1
+        self._stale.append(changed)
+
+    def edges(self, nodes: Int32[np.ndarray, " nodes"] | None = None) -> WeightedEdges:
+        """Edges of `nodes`, or of every node, as they weigh now."""
+        return self._graph.weighted_edges(self.clock_s, nodes)
+
+    def table(self) -> WalkTable:
+        """The table of every edge as it weighs now."""
+        step = self._ageing_step()
+        if self._table is None or step != self._table_step:
+            self._table = WalkTable.build(self.edges())
+            self._table_step = step
+        elif self._stale:
+            self._table.grow(self.n_items)
+            changed = np.unique(np.concatenate(self._stale)).astype(np.int32)
+            self._table.update_nodes(changed, self.edges(changed))
+        self._stale = []
+        return self._table
+
+    def _ageing_step(self) -> int:
+        aged_by_day = self._graph.settings.ageing.mode in ("expected", "thinning")
+        return self.clock_s // DAY_S if aged_by_day else 0

@@ -1,0 +1,110 @@
+"""Every candidate source, as the contract suite meets it: add a new source to `SOURCES`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrec.events.history import HistoryIndex
+from graphrec.retrieval.ease import EASESettings, EASESource
+from graphrec.retrieval.history_weights import HistorySettings
+from graphrec.retrieval.item_knn import ItemKNNSettings, ItemKNNSource
+from graphrec.retrieval.last_items import LastItemsSettings, LastItemsSource
+from graphrec.retrieval.popular import PopularSettings, PopularSource
+from graphrec.retrieval.recent import RecentSource
+from graphrec.retrieval.rp3beta import RP3betaSettings, RP3betaSource
+from graphrec.retrieval.user_knn import UserKNNSettings, UserKNNSource
+from graphrec.stages import CandidateSource, Interactions, Queries
+
+N_USERS, N_ITEMS, END_S = 14, 17, 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCase:
+    """A source under the suite.
+
+    Attributes:
+        label: Test id.
+        make: A fresh source, knowing nothing.
+        as_of: Whether an absorbed event at or after a query's time leaves its answer alone. A
+            source without it relies on the protocols to absorb only what has happened.
+    """
+
+    label: str
+    make: Callable[[], CandidateSource]
+    as_of: bool = True
+
+
+SOURCES = (
+    SourceCase("popular", PopularSource),
+    SourceCase("popular in a window", lambda: PopularSource(PopularSettings(window_hours=3))),
+    SourceCase("popular, decayed", lambda: PopularSource(PopularSettings(half_life_days=0.1))),
+    SourceCase("recent", lambda: RecentSource(np.arange(N_ITEMS, dtype=np.int64) // 2 * 900)),
+    SourceCase("edgebank", lambda: LastItemsSource(LastItemsSettings(mode="edgebank"))),
+    SourceCase(
+        "edgebank in a window",
+        lambda: LastItemsSource(LastItemsSettings(mode="edgebank", window_share=0.3)),
+    ),
+    SourceCase("recency", lambda: LastItemsSource(LastItemsSettings(mode="recency"))),
+    SourceCase("activation", LastItemsSource),
+    SourceCase("item knn", ItemKNNSource),
+    SourceCase(
+        "item knn, tfidf",
+        lambda: ItemKNNSource(ItemKNNSettings(weighting="tfidf", n_neighbors=3, shrinkage=1)),
+    ),
+    SourceCase(
+        "item knn, bm25",
+        lambda: ItemKNNSource(ItemKNNSettings(weighting="bm25", values="summed")),
+    ),
+    SourceCase(
+        "item knn, refitted",
+        lambda: ItemKNNSource(ItemKNNSettings(refit_every_events=1)),
+        as_of=False,
+    ),
+    SourceCase("rp3beta", lambda: RP3betaSource(RP3betaSettings(n_neighbors=4))),
+    SourceCase(
+        "ease",
+        lambda: EASESource(EASESettings(l2=5, history=HistorySettings(half_life_items=3))),
+    ),
+    SourceCase("user knn", lambda: UserKNNSource(UserKNNSettings(n_neighbors=4))),
+    SourceCase(
+        "user knn, refitted",
+        lambda: UserKNNSource(UserKNNSettings(refit_every_events=2)),
+        as_of=False,
+    ),
+)
+
+
+def a_log(
+    seed: int, n_events: int = 150, n_users: int = N_USERS, n_items: int = N_ITEMS
+) -> Interactions:
+    """A sorted random log with ties in time, repeats, and an item and a user nobody ever meets."""
+    rng = np.random.default_rng(seed)
+    item = (rng.random(n_events) ** 1.7 * (n_items - 1)).astype(np.int32)
+    return Interactions(
+        np.sort(rng.integers(0, END_S // 20, n_events) * 20),
+        rng.integers(0, n_users - 1, n_events).astype(np.int32),
+        item,
+        rng.choice(np.array([0.5, 1.0, 2.0], np.float32), n_events),
+        n_users,
+        n_items,
+    )
+
+
+def all_queries(log: Interactions, time_s: int = END_S) -> Queries:
+    """One query of every user and of an anonymous one, as of `time_s`."""
+    users = np.append(np.arange(log.n_users), -1).astype(np.int32)
+    return HistoryIndex(log).queries(users, np.full(len(users), time_s))
+
+
+def one_query(queries: Queries, query: int) -> Queries:
+    """The query at `query`, alone."""
+    past = queries.history(query)
+    return Queries(
+        queries.user_row[query : query + 1],
+        queries.time_s[query : query + 1],
+        np.array([0, past.stop - past.start], np.int64),
+        queries.history_item[past],
+        queries.history_time_s[past],
+        queries.history_weight[past],
+    )

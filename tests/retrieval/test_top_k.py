@@ -1,0 +1,52 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphrec.retrieval.top_k import best_rows, eligible_items, top_candidates, with_reasons
+from graphrec.stages import Eligibility, Queries
+
+SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0]), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(scores=SCORES, k=st.integers(1, 15), data=st.data())
+def test_the_best_rows_are_those_a_full_sort_puts_first(scores, k, data):
+    eligible = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
+    rows = [row for row in range(len(scores)) if eligible[row] and scores[row] > 0]
+    expected = sorted(rows, key=lambda row: (-scores[row], row))[:k]
+    found = best_rows(np.array(scores, np.float32), np.array(eligible), k)
+    assert found.tolist() == expected
+
+
+def test_hidden_only_again_and_allowed_items_are_what_they_say():
+    queries = Queries.of_sessions([np.array([1, 3], np.int32)], 10)
+    allowed = np.array([True, True, False, False, True])
+    hidden = Eligibility("hide")
+    assert np.flatnonzero(eligible_items(queries, 0, hidden, 5)).tolist() == [0, 2, 4]
+    hidden = Eligibility("hide", allowed)
+    assert np.flatnonzero(eligible_items(queries, 0, hidden, 5)).tolist() == [0, 4]
+    again = Eligibility("only_again")
+    assert np.flatnonzero(eligible_items(queries, 0, again, 5)).tolist() == [1, 3]
+    again = Eligibility("only_again", allowed)
+    assert np.flatnonzero(eligible_items(queries, 0, again, 5)).tolist() == [1]
+    everything = Eligibility("allow", allowed)
+    assert np.flatnonzero(eligible_items(queries, 0, everything, 5)).tolist() == [0, 1, 4]
+
+
+def test_short_rows_are_padded():
+    queries = Queries.of_sessions([np.array([0], np.int32), np.empty(0, np.int32)], 10)
+    scores = np.array([[3, 2, 0], [0, 1, 4]], np.float32)
+    found = top_candidates(scores, queries, 2, Eligibility(), "drawn")
+    assert found.item_row.tolist() == [[1, -1], [2, 1]]
+    assert found.score.tolist() == [[2, -np.inf], [4, 1]]
+    assert found.source.tolist() == [[0, -1], [0, 0]]
+    assert found.source_names == ("drawn",)
+
+
+def test_reasons_are_added_without_touching_the_rest():
+    queries = Queries.of_sessions([np.array([0], np.int32)], 10)
+    found = top_candidates(np.array([[1, 2]], np.float32), queries, 1, Eligibility(), "drawn")
+    told = with_reasons(found, np.array([[0]], np.int32), np.array([[0.5]], np.float32))
+    assert told.reason_item.tolist() == [[0]]
+    assert found.reason_item.tolist() == [[-1]]
+    assert told.item_row is found.item_row
