@@ -1,0 +1,6 @@
+"""`python -m graphrec` = `graphrec`."""
+
+from graphrec.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

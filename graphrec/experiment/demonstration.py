@@ -1,0 +1,55 @@
+"""The demo: a simulated platform, three of its users, and every method measured on it."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from graphrec.events.ids import Key
+from graphrec.experiment.running import ExperimentRun, Progress, load_experiment, run_experiment
+from graphrec.experiment.settings import DataSettings
+from graphrec.experiment.worlds import simulate_world, world_settings
+from graphrec.pipeline import Pipeline
+
+EXPERIMENT_FILE: Final = Path(__file__).parent / "demo.yaml"
+
+
+def demo_folder(n_events: int | None) -> Path:
+    """Where the demo world lies, from the folder the command runs in."""
+    name = "demo-world" if n_events is None else f"demo-world-{n_events}"
+    return Path("data") / name
+
+
+def prepare_world(folder: Path, n_events: int | None) -> bool:
+    """Simulate the demo world into `folder`, unless it is there from an earlier run.
+
+    Returns:
+        Whether it had to be simulated.
+
+    Raises:
+        DataError: The folder holds something else, or cannot be written.
+    """
+    if (folder / "events.parquet").is_file():
+        return False
+    simulate_world(world_settings(events=n_events), folder)
+    return True
+
+
+def three_users(pipeline: Pipeline) -> tuple[Key, Key, Key]:
+    """A user with a long history, one with a typical one, and one with a single item."""
+    watched = np.bincount(
+        pipeline.dataset.log.interactions().user_row, minlength=pipeline.dataset.n_users
+    )
+    order = np.argsort(watched, kind="stable")
+    order = order[watched[order] > 0]
+    chosen = (order[-max(1, len(order) // 50)], order[len(order) // 2], order[0])
+    keys = pipeline.dataset.ids["user"]
+    long, typical, short = (keys.key(int(row)) for row in chosen)
+    return long, typical, short
+
+
+def measure_demo(world: Path, out: Path, progress: Progress | None = None) -> ExperimentRun:
+    """Run the demo experiment on the world in `world`, and write the report to `out`."""
+    settings = load_experiment(EXPERIMENT_FILE)
+    data = DataSettings(path=world)
+    return run_experiment(settings.model_copy(update={"data": data}), out, progress)

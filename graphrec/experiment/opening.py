@@ -1,0 +1,158 @@
+"""A path and words become a data set, or a pipeline that is fitted as of a moment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from graphrec.errors import DataError, SettingsError
+from graphrec.events.columns import ColumnMap
+from graphrec.events.dataset import Dataset
+from graphrec.events.readers import read_dataset
+from graphrec.experiment.bundles import read_bundle, write_bundle
+from graphrec.experiment.reading import parse_words, settings_of
+from graphrec.experiment.settings import (
+    Method,
+    PopularMethod,
+    PropagateMethod,
+    WalkMethod,
+)
+from graphrec.experiment.sources import build_source, method_named
+from graphrec.graph.build import build_cowatch_graph
+from graphrec.graph.cowatch import CoWatchGraph
+from graphrec.graph.live import LiveCoWatchGraph
+from graphrec.graph.settings import CoWatchSettings
+from graphrec.pipeline import Pipeline
+from graphrec.retrieval.popular import PopularSettings
+from graphrec.retrieval.propagate import PropagateSource
+from graphrec.retrieval.walks import RandomWalkSource
+from graphrec.snapshot import is_snapshot
+
+FALLBACK = PopularMethod(settings=PopularSettings(half_life_days=30))
+
+
+def open_dataset(path: Path, columns: str | None = None) -> Dataset:
+    """Read a log.
+
+    Args:
+        path: A folder or a file.
+        columns: A preset's name, or `field=column` pairs with commas between; None guesses.
+
+    Raises:
+        DataError: The log cannot be read.
+        SettingsError: `columns` is wrong.
+    """
+    return read_dataset(path, column_map(columns))
+
+
+def column_map(words: str | None) -> ColumnMap:
+    """Columns as a command line gives them.
+
+    Raises:
+        SettingsError: A preset or field is unknown.
+    """
+    if words is None:
+        return ColumnMap()
+    pairs = [word.strip() for word in words.split(",") if word.strip()]
+    if len(pairs) == 1 and "=" not in pairs[0]:
+        pairs = [f"preset={pairs[0]}"]
+    return settings_of(ColumnMap, parse_words(pairs), "--columns")
+
+
+def open_pipeline(
+    data: Path,
+    method: str = "walk",
+    words: Sequence[str] = (),
+    *,
+    columns: str | None = None,
+    at_s: int | None = None,
+) -> Pipeline:
+    """A pipeline fitted on a log as of a moment.
+
+    Args:
+        data: The log: a folder, a file, or a snapshot that `build_snapshot` wrote.
+        method: Name of the method.
+        words: Its settings, `name=value`.
+        columns: Which column holds what.
+        at_s: The moment, UTC seconds; None is just after the log's last event.
+
+    Raises:
+        DataError: The log cannot be read, or nothing lies before the moment.
+        SettingsError: The method or a setting is unknown or wrong.
+        SnapshotError: The snapshot is damaged.
+    """
+    values = parse_words(words)
+    chosen = method_named(method, values)
+    if not is_snapshot(data):
+        return fit_pipeline(open_dataset(data, columns), chosen, at_s)
+    dataset, graph = read_bundle(data)
+    if not isinstance(chosen, WalkMethod | PropagateMethod) or at_s is not None:
+        return fit_pipeline(dataset, chosen, at_s)
+    if "graph" in values:
+        raise SettingsError(f"{data} holds a graph with settings of its own — drop --set graph....")
+    return follow_graph(dataset, graph, chosen)
+
+
+def fit_pipeline(dataset: Dataset, method: Method, at_s: int | None = None) -> Pipeline:
+    """A pipeline of one method, topped up by what has been popular lately.
+
+    Args:
+        dataset: The log.
+        method: The source.
+        at_s: The moment, UTC seconds; None is just after the log's last event.
+
+    Raises:
+        DataError: No event that counts as a watch lies before the moment.
+    """
+    events = dataset.log.interactions()
+    cut_s = at_s
+    if cut_s is None:
+        cut_s = int(dataset.log.time_s[-1]) + 1 if len(dataset.log) else 0
+    known = events.take(events.time_s < cut_s)
+    if not len(known):
+        raise DataError(f"{dataset.name} has no watched item before {cut_s} s — nothing to learn")
+    source, fallback = (build_source(chosen, dataset) for chosen in (method, FALLBACK))
+    source.fit(known, cut_s)
+    fallback.fit(known, cut_s)
+    return Pipeline(dataset, source, fallback=fallback, cut_s=cut_s, events=events)
+
+
+def follow_graph(
+    dataset: Dataset, graph: CoWatchGraph, method: WalkMethod | PropagateMethod
+) -> Pipeline:
+    """A pipeline of walks on a graph that was built before, from all of the log."""
+    events = dataset.log.interactions()
+    cut_s = int(dataset.log.time_s[-1]) + 1
+    live = LiveCoWatchGraph(graph.settings)
+    live.reset(events, graph)
+    kind = PropagateSource if isinstance(method, PropagateMethod) else RandomWalkSource
+    source: PropagateSource | RandomWalkSource = kind(graph.settings, method.walk)
+    source.follow(live, cut_s)
+    fallback = build_source(FALLBACK, dataset)
+    fallback.fit(events, cut_s)
+    return Pipeline(dataset, source, fallback=fallback, cut_s=cut_s, events=events)
+
+
+def build_snapshot(
+    data: Path, folder: Path, words: Sequence[str] = (), *, columns: str | None = None
+) -> dict[str, int]:
+    """Build the co-watch graph of a log and write both as a snapshot.
+
+    Args:
+        data: The log.
+        folder: Where; an existing snapshot is replaced.
+        words: Settings of the graph, `name=value`.
+        columns: Which column holds what.
+
+    Returns:
+        Sizes by name.
+
+    Raises:
+        DataError: The log cannot be read, or nothing in it counts as a watch.
+        SettingsError: A setting is unknown or wrong.
+        SnapshotError: `folder` is something else, or cannot be written.
+    """
+    settings = settings_of(CoWatchSettings, parse_words(words), "--set")
+    dataset = open_dataset(data, columns)
+    events = dataset.log.interactions()
+    if not len(events):
+        raise DataError(f"{dataset.name} has no event that counts as a watch — nothing to build")
+    return write_bundle(dataset, build_cowatch_graph(events, settings), folder)

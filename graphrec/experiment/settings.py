@@ -1,0 +1,187 @@
+"""What an experiment file may say."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from graphrec.evaluation.figures import FigureSettings
+from graphrec.evaluation.last_out import LastOutSettings
+from graphrec.evaluation.stream import StreamSettings
+from graphrec.evaluation.time_split import TimeSplitSettings
+from graphrec.events.columns import ColumnMap
+from graphrec.events.log import Role
+from graphrec.events.world.settings import WorldSettings
+from graphrec.graph.settings import CoWatchSettings
+from graphrec.retrieval.ease import EASESettings
+from graphrec.retrieval.item_knn import ItemKNNSettings
+from graphrec.retrieval.last_items import LastItemsSettings
+from graphrec.retrieval.popular import PopularSettings
+from graphrec.retrieval.recent import RecentSettings
+from graphrec.retrieval.rp3beta import RP3betaSettings
+from graphrec.retrieval.user_knn import UserKNNSettings
+from graphrec.retrieval.walk_settings import WalkSettings
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(_Settings):
+    """Where the events come from: a path, or a world to simulate."""
+
+    path: Path | None = Field(
+        None, description="Folder, file or snapshot; relative to the experiment file."
+    )
+    world: WorldSettings | Path | None = Field(
+        None,
+        union_mode="left_to_right",
+        description="The world to simulate instead, or a YAML file of its settings.",
+    )
+    columns: ColumnMap = Field(ColumnMap(), description="Which column holds what.")
+    learn_from: tuple[Role, ...] = Field(
+        ("positive", "explicit"), min_length=1, description="Roles of events that count."
+    )
+    event_types: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Event types that count, instead of roles."
+    )
+    weighted: bool = Field(False, description="Count events by their weight instead of 1 each.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "DataSettings":
+        if (self.path is None) == (self.world is None):
+            raise ValueError("give exactly one of path and world")
+        return self
+
+
+class _Method(_Settings):
+    name: str | None = Field(None, min_length=1, description="Name in tables; by default its own.")
+
+
+class WalkMethod(_Method):
+    """Random walks on the co-watch graph."""
+
+    method: Literal["walk"] = "walk"
+    graph: CoWatchSettings = Field(CoWatchSettings(), description="The co-watch graph.")
+    walk: WalkSettings = Field(WalkSettings(), description="The walks.")
+
+
+class PropagateMethod(_Method):
+    """What the walks estimate, computed exactly."""
+
+    method: Literal["propagate"] = "propagate"
+    graph: CoWatchSettings = Field(CoWatchSettings(), description="The co-watch graph.")
+    walk: WalkSettings = Field(WalkSettings(), description="The walks.")
+
+
+class PopularMethod(_Method):
+    """Most events: ever, in a window, or decayed."""
+
+    method: Literal["popular"] = "popular"
+    settings: PopularSettings = Field(PopularSettings(), description="What is counted.")
+
+
+class RecentMethod(_Method):
+    """Published last."""
+
+    method: Literal["recent"] = "recent"
+    settings: RecentSettings = Field(RecentSettings(), description="How ties are broken.")
+
+
+class LastItemsMethod(_Method):
+    """The user's last items again."""
+
+    method: Literal["last_items"] = "last_items"
+    settings: LastItemsSettings = Field(LastItemsSettings(), description="How they are ordered.")
+
+
+class ItemKNNMethod(_Method):
+    """Items that the same users had."""
+
+    method: Literal["item_knn"] = "item_knn"
+    settings: ItemKNNSettings = Field(ItemKNNSettings(), description="The similarity.")
+
+
+class RP3betaMethod(_Method):
+    """Three steps on the user–item graph."""
+
+    method: Literal["rp3beta"] = "rp3beta"
+    settings: RP3betaSettings = Field(RP3betaSettings(), description="The exponents.")
+
+
+class EASEMethod(_Method):
+    """Linear item–item weights in closed form."""
+
+    method: Literal["ease"] = "ease"
+    settings: EASESettings = Field(EASESettings(), description="The regularisation.")
+
+
+class UserKNNMethod(_Method):
+    """What alike users had."""
+
+    method: Literal["user_knn"] = "user_knn"
+    settings: UserKNNSettings = Field(UserKNNSettings(), description="The similarity.")
+
+
+Method = Annotated[
+    WalkMethod
+    | PropagateMethod
+    | PopularMethod
+    | RecentMethod
+    | LastItemsMethod
+    | ItemKNNMethod
+    | RP3betaMethod
+    | EASEMethod
+    | UserKNNMethod,
+    Field(discriminator="method"),
+]
+
+
+class StreamProtocol(StreamSettings):
+    """Predict, then absorb."""
+
+    protocol: Literal["stream"]
+    training: float = Field(0.70, gt=0, lt=1, description="Share of events to train on.")
+    validation: float = Field(0.85, gt=0, lt=1, description="Share of events before the test.")
+
+
+class TimeSplitProtocol(TimeSplitSettings):
+    """One global cut."""
+
+    protocol: Literal["time_split"]
+    training: float = Field(0.70, gt=0, lt=1, description="Share of events to train on.")
+    validation: float = Field(0.85, gt=0, lt=1, description="Share of events before the test.")
+
+
+class LastOutProtocol(LastOutSettings):
+    """The last item of each user."""
+
+    protocol: Literal["last_out"]
+
+
+Protocol = Annotated[
+    StreamProtocol | TimeSplitProtocol | LastOutProtocol, Field(discriminator="protocol")
+]
+
+
+class ExperimentSettings(FigureSettings):
+    """One experiment: data, protocols, methods, figures."""
+
+    name: str = Field(min_length=1, description="Title of the report.")
+    data: DataSettings = Field(description="The events.")
+    evaluate: tuple[Protocol, ...] = Field(
+        min_length=1, description="Protocols; every method goes through each of them."
+    )
+    methods: tuple[Method, ...] = Field(min_length=1, description="What is compared.")
+    catalogue: Literal["all", "published"] = Field(
+        "all",
+        description="Candidates: all items, or those published (by the log: with a first event) "
+        "before the query.",
+    )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "ExperimentSettings":
+        given = [method.name for method in self.methods if method.name is not None]
+        if len(set(given)) < len(given):
+            raise ValueError(f"methods are named {', '.join(given)} — every name must differ")
+        return self

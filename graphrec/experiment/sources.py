@@ -1,0 +1,92 @@
+"""A method's settings become a source: the whole list of choices."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from graphrec.errors import SettingsError
+from graphrec.events.dataset import Dataset
+from graphrec.experiment.reading import settings_of
+from graphrec.experiment.settings import (
+    EASEMethod,
+    ItemKNNMethod,
+    LastItemsMethod,
+    Method,
+    PopularMethod,
+    PropagateMethod,
+    RecentMethod,
+    RP3betaMethod,
+    UserKNNMethod,
+    WalkMethod,
+)
+from graphrec.retrieval.ease import EASESource
+from graphrec.retrieval.item_knn import ItemKNNSource
+from graphrec.retrieval.last_items import LastItemsSource
+from graphrec.retrieval.popular import PopularSettings, PopularSource
+from graphrec.retrieval.propagate import PropagateSource
+from graphrec.retrieval.recent import RecentSource
+from graphrec.retrieval.rp3beta import RP3betaSource
+from graphrec.retrieval.user_knn import UserKNNSource
+from graphrec.retrieval.walks import RandomWalkSource
+from graphrec.stages import CandidateSource
+
+POPULAR_WEEK = PopularMethod(settings=PopularSettings(window_days=7))
+FORCED_BASELINES: tuple[Method, ...] = (PopularMethod(), POPULAR_WEEK, LastItemsMethod())
+"""Every experiment holds these, asked for or not."""
+
+
+def build_source(method: Method, dataset: Dataset) -> CandidateSource:
+    """The source that `method` describes, not yet fitted."""
+    match method:
+        case WalkMethod():
+            return RandomWalkSource(method.graph, method.walk)
+        case PropagateMethod():
+            return PropagateSource(method.graph, method.walk)
+        case PopularMethod():
+            return PopularSource(method.settings)
+        case RecentMethod():
+            return RecentSource(dataset.published_s(), method.settings)
+        case LastItemsMethod():
+            return LastItemsSource(method.settings)
+        case ItemKNNMethod():
+            return ItemKNNSource(method.settings)
+        case RP3betaMethod():
+            return RP3betaSource(method.settings)
+        case EASEMethod():
+            return EASESource(method.settings)
+        case UserKNNMethod():
+            return UserKNNSource(method.settings)
+
+
+def with_baselines(methods: Sequence[Method]) -> tuple[Method, ...]:
+    """`methods`, and behind them the forced baselines that are not among them."""
+    plain = [method.model_copy(update={"name": None}) for method in methods]
+    return (*methods, *(baseline for baseline in FORCED_BASELINES if baseline not in plain))
+
+
+def method_named(name: str, values: dict[str, Any]) -> Method:
+    """The method called `name` on a command line, with settings from `values`.
+
+    `popular_week` is short for popular in a window of seven days. Settings may be given with or
+    without their part: `n_neighbors` means `settings.n_neighbors`, `n_steps` means `walk.n_steps`.
+
+    Raises:
+        SettingsError: There is no such method, or a setting is wrong.
+    """
+    if name == "popular_week":
+        return POPULAR_WEEK
+    classes = {kind.model_fields["method"].default: kind for kind in _method_classes()}
+    if name not in classes:
+        known = ", ".join([*classes, "popular_week"])
+        raise SettingsError(f"unknown method {name!r} — one of {known}")
+    kind = classes[name]
+    part = "walk" if "walk" in kind.model_fields else "settings"
+    nested = {key: value for key, value in values.items() if key in kind.model_fields}
+    loose = {key: value for key, value in values.items() if key not in kind.model_fields}
+    if loose:
+        nested[part] = {**nested.get(part, {}), **loose}
+    method: Method = settings_of(kind, nested, f"method {name}")
+    return method
+
+
+def _method_classes() -> tuple[Any, ...]:
+    return get_args(get_args(Method)[0])

@@ -1,0 +1,265 @@
+"""`python -m graphrec.recommend` = `graphrec recommend`: what should this user watch next?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from graphrec import terminal
+from graphrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    from graphrec.pipeline import Pipeline, Recommendation, Request
+    from graphrec.stages import Queries, Slate
+
+Seen = Literal["hide", "allow", "only_again"]
+
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        "-d",
+        help="Event log: a folder with events.parquet (.csv, .jsonl), one file, or a snapshot.",
+    ),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Column preset (graphrec, movielens, recbole, personalize, tgb, mind) or "
+        "`role=column,...` such as `time=seq_pos,time_unit=order`; guessed by default.",
+    ),
+]
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        "-m",
+        help="walk, propagate, popular, popular_window, recent, last_items, item_knn, rp3beta, "
+        "ease or user_knn.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting of the method, `name=value`; may be repeated."),
+]
+CountOption = Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Items to show.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command()
+def recommend(
+    data: DataOption,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="User id.")] = None,
+    items: Annotated[
+        str | None,
+        typer.Option("--items", help="Anonymous visitor: item ids watched, newest first, `a,b,c`."),
+    ] = None,
+    k: CountOption = 10,
+    method: MethodOption = "walk",
+    settings: SetOption = None,
+    columns: ColumnsOption = None,
+    seen: Annotated[
+        Seen, typer.Option(help="Items already watched: hide, allow, or only_again.")
+    ] = "hide",
+    allow: Annotated[list[str] | None, typer.Option(help="Only this item id; repeatable.")] = None,
+    deny: Annotated[list[str] | None, typer.Option(help="Never this item id; repeatable.")] = None,
+    publisher: Annotated[
+        list[str] | None, typer.Option(help="Only items of this publisher; repeatable.")
+    ] = None,
+    keyword: Annotated[
+        list[str] | None, typer.Option(help="Only items with this keyword; repeatable.")
+    ] = None,
+    min_age_days: Annotated[
+        float | None, typer.Option(min=0, help="Only items published at least so long ago.")
+    ] = None,
+    max_age_days: Annotated[
+        float | None, typer.Option(min=0, help="Only items published at most so long ago.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="Answer as of this time (ISO, UTC); by default the log's end."),
+    ] = None,
+    as_json: JsonOption = False,
+    all_users: Annotated[
+        Path | None,
+        typer.Option("--all-users", help="Answer every user and write this Parquet file."),
+    ] = None,
+) -> None:
+    """Recommend items with reasons, from an event log and without training.
+
+    [bold]Example[/]
+
+      graphrec recommend --data data/demo-world --user u000017 --k 10
+
+      graphrec recommend --data ratings.csv --items 1,260 --keyword space --json
+
+      graphrec recommend --data data/demo-world --all-users slates.parquet
+    """
+    if sum(asked is not None for asked in (user, items, all_users)) != 1:
+        raise SettingsError("name exactly one of --user, --items and --all-users")
+    from graphrec.experiment.opening import open_pipeline
+    from graphrec.pipeline import Request
+    from graphrec.retrieval.filters import ItemFilters
+
+    tell_first_run("walks")
+    pipeline = open_pipeline(
+        data, method, settings or [], columns=columns, at_s=terminal.parse_time(at)
+    )
+    filters = ItemFilters(
+        allow=None if allow is None else tuple(allow),
+        deny=tuple(deny or ()),
+        publishers=tuple(publisher or ()),
+        keywords=tuple(keyword or ()),
+        min_age_days=min_age_days,
+        max_age_days=max_age_days,
+    )
+    request = Request(k, seen, filters)
+    if all_users is not None:
+        write_everyone(pipeline, request, all_users)
+        return
+    queries = (
+        pipeline.queries_of_session([word.strip() for word in (items or "").split(",")])
+        if user is None
+        else pipeline.queries_of_keys([user])
+    )
+    slate = pipeline.recommend(queries, request)
+    if as_json:
+        terminal.print_json(answer(pipeline, queries, slate, user))
+    else:
+        print_answer(pipeline, queries, slate, user)
+
+
+def similar(
+    data: DataOption,
+    item: Annotated[str, typer.Option("--item", "-i", help="Item id.")],
+    k: CountOption = 10,
+    settings: SetOption = None,
+    columns: ColumnsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the items most like an item: where walks that start at it end up.
+
+    [bold]Example[/]
+
+      graphrec similar --data data/demo-world --item i000042 --k 5
+    """
+    from graphrec.experiment.opening import open_pipeline
+    from graphrec.pipeline import Request
+
+    tell_first_run("walks")
+    pipeline = open_pipeline(data, "walk", settings or [], columns=columns)
+    queries = pipeline.queries_of_session([item])
+    slate = pipeline.recommend(queries, Request(k))
+    if as_json:
+        terminal.print_json(answer(pipeline, queries, slate, None))
+        return
+    title = pipeline.past(queries, 0, limit=1)[0].title
+    shown = terminal.table(
+        f"Like {escape(title)}", ("#", "item", "title", "score"), right=("#", "score")
+    )
+    for rank, place in enumerate(pipeline.describe(slate, 0), start=1):
+        shown.add_row(
+            str(rank), escape(str(place.item_id)), escape(place.title), f"{place.score:.4g}"
+        )
+    terminal.out().print(shown)
+
+
+def tell_first_run(kernel: str) -> None:
+    """Say that kernels are being compiled, where they never were."""
+    from graphrec.kernels.cache import cache_folders, is_compiled
+
+    if not is_compiled(kernel):
+        terminal.aside().print(
+            "[dim]first run: compiling kernels, up to half a minute, once; "
+            f"kept in {cache_folders()[0]}[/]"
+        )
+
+
+def answer(
+    pipeline: "Pipeline", queries: "Queries", slate: "Slate", user: str | None
+) -> dict[str, Any]:
+    """One query's slate as JSON values."""
+    return {
+        "user_id": user,
+        "at": terminal.when(pipeline.cut_s),
+        "history": [entry.item_id for entry in pipeline.past(queries, 0, limit=20)],
+        "items": [
+            {
+                "rank": rank,
+                "item_id": place.item_id,
+                "title": place.title,
+                "score": place.score,
+                "source": place.source,
+                "because": None
+                if place.because_id is None
+                else {
+                    "item_id": place.because_id,
+                    "title": place.because_title,
+                    "share": place.because_share,
+                },
+            }
+            for rank, place in enumerate(pipeline.describe(slate, 0), start=1)
+        ],
+        "notes": list(slate.notes),
+    }
+
+
+def print_answer(
+    pipeline: "Pipeline", queries: "Queries", slate: "Slate", user: str | None
+) -> None:
+    """One query's history and slate as a table."""
+    console = terminal.out()
+    past = " · ".join(entry.title for entry in pipeline.past(queries, 0, limit=5))
+    console.print(
+        f"[dim]last watched:[/] {escape(past)}" if past else "[dim]nothing watched yet[/]"
+    )
+    who = "an anonymous visitor" if user is None else f"user {user}"
+    shown = terminal.table(
+        f"For {escape(who)}, as of {terminal.when(pipeline.cut_s)}",
+        ("#", "item", "title", "score", "why"),
+        right=("#", "score"),
+    )
+    for rank, place in enumerate(pipeline.describe(slate, 0), start=1):
+        shown.add_row(
+            str(rank),
+            escape(str(place.item_id)),
+            escape(place.title),
+            f"{place.score:.4g}",
+            escape(why(place)),
+        )
+    console.print(shown)
+    if not shown.row_count:
+        console.print("nothing to recommend: no eligible item was found")
+    for note in slate.notes:
+        terminal.aside().print(f"[dim]{escape(note)}[/]")
+
+
+def why(place: "Recommendation") -> str:
+    """The reason of one place, as a person reads it."""
+    if place.because_title is None:
+        return place.source
+    return f"because you watched {place.because_title} ({place.because_share:.0%})"
+
+
+def write_everyone(pipeline: "Pipeline", request: "Request", path: Path) -> None:
+    """Answer every user into one Parquet file, written beside and renamed."""
+    n_users = pipeline.dataset.n_users
+    with terminal.progress("users", n_users) as bar:
+        task = bar.task_ids[0]
+        written = pipeline.write_all(request, path, lambda answered: bar.advance(task, answered))
+    terminal.out().print(
+        f"{written:,} recommendations for {n_users:,} users in {escape(str(path))}"
+    )
+
+
+def main() -> int:
+    """Run `python -m graphrec.recommend`."""
+    return terminal.run(app)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
