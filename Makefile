@@ -19,7 +19,8 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Measure speed against peers; writes benchmarks/results
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for name in cowatch_build cowatch_absorb walk_steps recommend_latency; do \
+		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -53,7 +53,9 @@ def main() -> None:
     log = made_up_log(n, n // 20, n // 20)
     rows = []
     for mode in ("none", "expected"):
-        settings = CoWatchSettings(ageing=AgeingSettings(mode=mode))
+        settings = CoWatchSettings(
+            window_hours=24.0, max_successors=20, ageing=AgeingSettings(mode=mode)
+        )
         for order, events in (("in order", log), ("a tenth late", partly_late(log))):
             for base in (0, n - chosen.absorbed):
                 stream = events.take(slice(base, base + chosen.absorbed))

@@ -24,7 +24,7 @@ from graphrec.graph.build import build_cowatch_graph
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.stages import Interactions
 
-SETTINGS = CoWatchSettings(ageing=AgeingSettings(mode="none"))
+SETTINGS = CoWatchSettings(window_hours=24.0, max_successors=20, ageing=AgeingSettings(mode="none"))
 WINDOW_S, REACH = SETTINGS.window_s, SETTINGS.max_successors
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Int32
 
 from benchmarks.walk_world import made_up_edges, report
+from graphrec.graph.ageing import AgeingSettings
 from graphrec.graph.edges import WeightedEdges
 from graphrec.graph.settings import CoWatchSettings
-from graphrec.retrieval.walk_settings import WalkSettings
+from graphrec.retrieval.walk_settings import RecentSeeds, WalkSettings
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import Eligibility, Interactions, Queries
 
@@ -21,7 +22,7 @@ from graphrec.stages import Eligibility, Interactions, Queries
 class FixedGraph:
     """A graph that never learns."""
 
-    settings = CoWatchSettings()
+    settings = CoWatchSettings(ageing=AgeingSettings(mode="none"))
 
     def __init__(self, edges: WeightedEdges) -> None:
         self._edges = edges
@@ -68,7 +69,17 @@ def main():
     parser.add_argument("--batch", type=int, default=4096)
     parser.add_argument("--batches", type=int, default=8)
     chosen = parser.parse_args()
-    source = RandomWalkSource(walk=WalkSettings(n_steps=1000))
+    walk = WalkSettings(
+        n_steps=1000,
+        restart=0.5,
+        max_depth=8,
+        weight_power=1.0,
+        seeds=RecentSeeds(n=20),
+        degree_budgets=True,
+        multi_hit_boost=True,
+        half_life_events=5.0,
+    )
+    source = RandomWalkSource(walk=walk)
     started = time.perf_counter()
     edges = made_up_edges(chosen.items, chosen.edges, skew=3.0)
     made_s = time.perf_counter() - started

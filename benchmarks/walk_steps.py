@@ -1,7 +1,9 @@
 """Steps per second of the walk kernel against one walk at a time, visits counted per request.
 
-Both walk the same walks on the same alias rows and count with the same tally, on the same threads,
-in turns; the sums of all scores are compared. Run: `python benchmarks/walk_steps.py`.
+All walk the same walks on the same threads, in turns, and the sums of all scores are compared.
+`plain` is what one writes first: rows of separate alias arrays, one counter per item and thread.
+`one by one` differs from the product's kernel in the order of the walks alone: packed alias rows,
+and the same tally. Run: `python -m benchmarks.walk_steps`.
 """
 
 import argparse
@@ -102,6 +104,64 @@ def walk_one_by_one(graph, requests, rule, span, room, result):
         free_rows(tally, n_rows)
 
 
+@njit(nogil=True)
+def walk_plainly(graph, requests, rule, span, room, result):
+    ptr, kept, target, alias = graph
+    count = np.zeros(len(ptr), np.int64)
+    score = np.zeros(len(ptr))
+    of_seed = np.empty(room, np.int32)
+    of_request = np.empty(room, np.int32)
+    for request in range(span[0], span[1]):
+        n_touched = n_visits = 0
+        for seed in range(requests.ptr[request], requests.ptr[request + 1]):
+            n = 0
+            for walk in range(requests.n_walks[seed]):
+                key = requests.key[seed] + np.uint64(walk * DRAWS_PER_WALK) * GOLDEN
+                coin = mix_integer(key) >> np.uint64(32)
+                node = requests.node[seed]
+                depth = 0
+                while depth == 0 or (depth < len(rule.survival) and coin < rule.survival[depth]):
+                    degree = ptr[node + 1] - ptr[node]
+                    if degree == 0:
+                        break
+                    key += GOLDEN
+                    draw = mix_integer(key)
+                    cell = ptr[node] + np.int64(
+                        ((draw >> np.uint64(32)) * np.uint64(degree)) >> np.uint64(32)
+                    )
+                    keeps = (draw & np.uint64(0xFFFFFFFF)) < kept[cell]
+                    item = target[cell] if keeps else alias[cell]
+                    if count[item] == 0:
+                        of_seed[n] = item
+                        n += 1
+                    count[item] += 1
+                    n_visits += 1
+                    node = item + 1
+                    depth += 1
+            for i in range(n):
+                item = of_seed[i]
+                if score[item] == 0:
+                    of_request[n_touched] = item
+                    n_touched += 1
+                score[item] += np.sqrt(count[item])
+                count[item] = 0
+        result[request, 0] = n_visits
+        for i in range(n_touched):
+            result[request, 1] += score[of_request[i]] ** 2
+            score[of_request[i]] = 0
+
+
+def plain_arrays(table):
+    """The packed table as offsets and three arrays, one value an edge each."""
+    cells = table.cells
+    return (
+        np.append(0, np.cumsum(table.place & np.uint64((1 << DEGREE_BITS) - 1))).astype(np.int64),
+        cells[:, 0].astype(np.uint64),
+        cells[:, 1].astype(np.int32),
+        cells[:, 2].astype(np.int32),
+    )
+
+
 def make_requests(table, n_requests, n_seeds, settings):
     rng = np.random.default_rng(1)
     ptr = np.arange(n_requests + 1) * n_seeds
@@ -113,13 +173,13 @@ def make_requests(table, n_requests, n_seeds, settings):
     )
 
 
-def timed(kernel, table, requests, rule, room):
+def timed(kernel, graph, requests, rule, room):
     n = len(requests.ptr) - 1
     result = np.zeros((n, 2))
     started, cpu = time.perf_counter(), time.process_time()
     run_blocks(
         lambda block: kernel(
-            (table.place, table.cells),
+            graph,
             requests,
             rule,
             (block * BLOCK, min(n, (block + 1) * BLOCK)),
@@ -132,6 +192,10 @@ def timed(kernel, table, requests, rule, room):
     steps = result[:, 0].sum() / 1e6
     by_clock = steps / (time.perf_counter() - started)
     return by_clock, steps / (time.process_time() - cpu), result
+
+
+def times(fast, slow):
+    return statistics.median([a / b for a, b in zip(fast, slow, strict=True)])
 
 
 def main():
@@ -154,16 +218,27 @@ def main():
                 for a, b in zip(requests.ptr[:-1], requests.ptr[1:], strict=True)
             )
             few = Requests(requests.ptr[:2], *requests[1:])
-            fast, slow, per_core = [], [], []
-            for kernel in (walk_together, walk_one_by_one):
-                timed(kernel, table, few, rule, room)
+            packed = (table.place, table.cells)
+            kernels = {
+                "together": (walk_together, packed),
+                "one by one": (walk_one_by_one, packed),
+                "plain": (walk_plainly, plain_arrays(table)),
+            }
+            rates = {name: [] for name in kernels}
+            per_core = []
+            for kernel, graph in kernels.values():
+                timed(kernel, graph, few, rule, room)
             for _ in range(chosen.repeats):
-                rate, core_rate, of_fast = timed(walk_together, table, requests, rule, room)
-                fast.append(rate)
-                per_core.append(core_rate)
-                rate, _, of_slow = timed(walk_one_by_one, table, requests, rule, room)
-                slow.append(rate)
-                np.testing.assert_allclose(of_fast, of_slow)
+                results = []
+                for name, (kernel, graph) in kernels.items():
+                    rate, core_rate, result = timed(kernel, graph, requests, rule, room)
+                    rates[name].append(rate)
+                    results.append(result)
+                    if name == "together":
+                        per_core.append(core_rate)
+                for result in results[1:]:
+                    np.testing.assert_allclose(results[0], result)
+            fast = rates["together"]
             rows.append(
                 {
                     "skew": skew,
@@ -172,9 +247,10 @@ def main():
                     "M steps/s": statistics.median(fast),
                     "best": max(fast),
                     "per core-second": statistics.median(per_core),
-                    "one by one": statistics.median(slow),
-                    "best one by one": max(slow),
-                    "times": statistics.median([a / b for a, b in zip(fast, slow, strict=True)]),
+                    "one by one": statistics.median(rates["one by one"]),
+                    "times one by one": times(fast, rates["one by one"]),
+                    "plain": statistics.median(rates["plain"]),
+                    "times plain": times(fast, rates["plain"]),
                 }
             )
     report("walk_steps", rows)
