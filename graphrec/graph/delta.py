@@ -6,7 +6,7 @@ from jaxtyping import Float64, Int32
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.threads import close_gaps
 from graphrec.graph.weighing import DatedEdges, EdgeColumns
-from graphrec.kernels.live_cowatch import add_changes, count_chains, merge_changes, move_table
+from graphrec.kernels.edge_changes import add_changes, count_chains, merge_changes, move_table
 
 _FEWEST_SLOTS = 4096
 _LARGEST_LOAD = 0.6
