@@ -17,7 +17,7 @@ class CoWatchSettings(BaseModel):
         description="Greatest time from the first event of a pair to the second, hours.",
     )
     max_successors: int = Field(
-        default=20,
+        default=5,
         ge=1,
         le=255,
         description="Greatest number of places between the two in their user's sequence.",

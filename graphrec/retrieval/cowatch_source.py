@@ -22,7 +22,8 @@ class CoWatchSource:
     ) -> None:
         """Learn a graph by `graph`, and walk on it by `walk`."""
         self._settings = walk or WalkSettings()
-        self._graph = WalkGraph(LiveCoWatchGraph(graph or CoWatchSettings()))
+        live = LiveCoWatchGraph(graph or CoWatchSettings())
+        self._graph = WalkGraph(live, self._settings.weight_power)
 
     @property
     def name(self) -> str:
@@ -55,7 +56,7 @@ class CoWatchSource:
             graph: The graph; from here on `absorb` changes it, and nothing else may.
             clock_s: The moment its edges are weighed at, UTC seconds; all its events lie before.
         """
-        self._graph = WalkGraph(graph)
+        self._graph = WalkGraph(graph, self._settings.weight_power)
         self._graph.restart(clock_s)
 
     def absorb(self, events: Interactions) -> None:

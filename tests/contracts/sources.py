@@ -11,9 +11,12 @@ from graphrec.retrieval.history_weights import HistorySettings
 from graphrec.retrieval.item_knn import ItemKNNSettings, ItemKNNSource
 from graphrec.retrieval.last_items import LastItemsSettings, LastItemsSource
 from graphrec.retrieval.popular import PopularSettings, PopularSource
+from graphrec.retrieval.propagate import PropagateSource
 from graphrec.retrieval.recent import RecentSource
 from graphrec.retrieval.rp3beta import RP3betaSettings, RP3betaSource
 from graphrec.retrieval.user_knn import UserKNNSettings, UserKNNSource
+from graphrec.retrieval.walk_settings import WalkSettings
+from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import CandidateSource, Interactions, Queries
 
 N_USERS, N_ITEMS, END_S = 14, 17, 40_000
@@ -36,6 +39,9 @@ class SourceCase:
 
 
 SOURCES = (
+    # Walks that go on where a list falls short have more steps to score by than `score` has.
+    SourceCase("walk", lambda: RandomWalkSource(walk=WalkSettings(overwalk=1)), as_of=False),
+    SourceCase("propagate", PropagateSource, as_of=False),
     SourceCase("popular", PopularSource),
     SourceCase("popular in a window", lambda: PopularSource(PopularSettings(window_hours=3))),
     SourceCase("popular, decayed", lambda: PopularSource(PopularSettings(half_life_days=0.1))),

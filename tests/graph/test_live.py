@@ -104,7 +104,7 @@ def test_new_users_and_items_get_rows():
 
 @pytest.mark.parametrize("mode", ["none", "half_life", "expected"])
 def test_compaction_changes_no_answer(monkeypatch, mode):
-    settings = CoWatchSettings(weighted=True, ageing=AgeingSettings(mode=mode))
+    settings = CoWatchSettings(max_successors=20, weighted=True, ageing=AgeingSettings(mode=mode))
     events = wide_log(4000)
     late = events.take(np.random.default_rng(3).permutation(len(events)))
     live = LiveCoWatchGraph(settings)

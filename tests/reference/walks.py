@@ -4,6 +4,8 @@ import math
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
+
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -27,6 +29,12 @@ def uniform(key, value):
     return ((fold(key, value) >> 11) + 0.5) / 2**53
 
 
+def sharpened(weights, power):
+    """Weights of one row over the heaviest, to a power, in single precision."""
+    heaviest = max(weights, default=None)
+    return [np.float32(w / heaviest) ** np.float32(power) for w in weights]
+
+
 def alias_row(targets, weights):
     """Cells (threshold, target, alias) of one row of edges."""
     n = len(targets)
@@ -48,12 +56,14 @@ def alias_row(targets, weights):
     return cells
 
 
-def alias_rows(edges):
-    ptr = edges.ptr.tolist()
-    return [
-        alias_row(edges.target_row[a:b].tolist(), edges.weight[a:b].astype(float).tolist())
-        for a, b in pairwise(ptr)
-    ]
+def alias_rows(edges, power=1.0):
+    rows = []
+    for a, b in pairwise(edges.ptr.tolist()):
+        weights = list(edges.weight[a:b])
+        if power != 1:
+            weights = sharpened(weights, power)
+        rows.append(alias_row(edges.target_row[a:b].tolist(), [float(w) for w in weights]))
+    return rows
 
 
 def walk_length(draw, restart, max_depth):

@@ -18,7 +18,7 @@ from graphrec.retrieval.walk_settings import AllSeeds, MedoidSeeds, WalkSettings
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import Eligibility
 from tests.graph.walk_worlds import edges_of, random_rows
-from tests.retrieval.walk_sources import queries_of_users, sessions, source_on
+from tests.retrieval.walk_sources import WALK, queries_of_users, sessions, source_on
 from tests.worlds import watched
 
 EXACT = {"min_mass": 0.0, "seeds": AllSeeds()}
@@ -52,7 +52,7 @@ def test_boost_shares_and_scores_are_those_worked_by_hand():
     plain = propagate(chances, seeds, share, walk)
     np.testing.assert_allclose(plain.scores.toarray(), [[0, 0, 0.6, 0.4]])
     np.testing.assert_allclose(plain.parts.toarray(), [[0, 0, 0.4, 0.4], [0, 0, 0.2, 0]])
-    boosted = propagate(chances, seeds, share, WalkSettings(min_mass=0))
+    boosted = propagate(chances, seeds, share, WalkSettings(multi_hit_boost=True, min_mass=0))
     np.testing.assert_allclose(boosted.scores.toarray(), [[0, 0, (0.4**0.5 + 0.2**0.5) ** 2, 0.4]])
 
 
@@ -97,8 +97,9 @@ def errors_at(rows, query, n_steps, **walk):
         ([1, 4, 7, 4], {"multi_hit_boost": False, "degree_budgets": False}),
         ([1, 4, 7, 4, 11], {"multi_hit_boost": True, "half_life_events": 2.0}),
         ([2, 3, 5], {"score_on": "ends", "restart": 0.3, "max_depth": 12}),
+        ([2, 3, 5], {"weight_power": 2.0, "restart": 0.3}),
     ],
-    ids=["cold start", "plain", "budgets and boost", "ends"],
+    ids=["cold start", "plain", "budgets and boost", "ends", "sharpened"],
 )
 def test_walks_converge_to_propagation_as_one_over_the_root_of_their_number(history, walk):
     rows = random_rows(np.random.default_rng(8), 25, max_degree=8, dead=0.3)
@@ -132,7 +133,7 @@ def test_retrieval_agrees_with_scores_and_names_the_strongest_seed():
             np.array(live, np.int32) + 1,
             np.array([float(2 if item == 9 else 1) for item in live]),
         )
-        walk = WalkSettings(min_mass=0, restart=0.5)
+        walk = WalkSettings(**WALK, min_mass=0)
         share = step_shares(seeds, table, walk)
         parts = propagate(step_chances(edges_of(rows)), seeds, share, walk).parts.toarray()
         for place, item in enumerate(best):
@@ -140,6 +141,15 @@ def test_retrieval_agrees_with_scores_and_names_the_strongest_seed():
             assert found.reason_share[query, place] == pytest.approx(
                 parts[:, item].max() / parts[:, item].sum()
             )
+
+
+def test_a_power_of_the_weights_is_that_worked_by_hand():
+    # 0 -> 1 with weight 3, 0 -> 2 with weight 1, both dead ends: 3:1, 9:1, and 3^.5:1
+    rows = [{0: 1}, {1: 3, 2: 1}, {}, {}]
+    for power, share in ((1.0, 0.75), (2.0, 0.9), (0.5, 3**0.5 / (1 + 3**0.5))):
+        walk = {"weight_power": power, "multi_hit_boost": False}
+        score = source_on(rows, PropagateSource, **EXACT, **walk).score(sessions([0]))
+        np.testing.assert_allclose(score, [[0, share, 1 - share]], rtol=1e-6)
 
 
 def test_many_queries_are_propagated_a_few_at_a_time_with_the_same_answer():

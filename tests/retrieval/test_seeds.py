@@ -13,6 +13,8 @@ DAY_S = 86_400
 # 0 -> 1, 2; 1 -> 0; 2 -> 0; 3 is a dead end; strangers start with 0
 ROWS = [{0: 1}, {1: 1, 2: 1}, {0: 1}, {0: 1}, {}]
 
+BUDGETS = WalkSettings(degree_budgets=True)
+
 
 def seeds_of(rows, queries, **settings):
     graph = HandMadeGraph(rows)
@@ -132,7 +134,7 @@ def one_query(items, weights):
 
 def test_budgets_follow_the_published_formula():
     table = budget_table([1, 2, 4, 8, *[1] * 6])
-    share = step_shares(one_query([0, 1, 2, 3], [1, 1, 2, 1]), table, WalkSettings())
+    share = step_shares(one_query([0, 1, 2, 3], [1, 1, 2, 1]), table, BUDGETS)
     scaled = np.array([1 * np.log(8), 2 * np.log(4), 2 * 4 * np.log(2), 0])
     np.testing.assert_allclose(share, scaled / scaled.sum())
     plain = step_shares(one_query([0, 2], [1, 3]), table, WalkSettings(degree_budgets=False))
@@ -141,12 +143,12 @@ def test_budgets_follow_the_published_formula():
 
 @pytest.mark.parametrize("degrees", [[1, 1, 1], [3, 3, 3]])
 def test_budgets_follow_weights_where_all_degrees_are_the_largest(degrees):
-    share = step_shares(one_query([0, 1], [3, 1]), budget_table(degrees), WalkSettings())
+    share = step_shares(one_query([0, 1], [3, 1]), budget_table(degrees), BUDGETS)
     np.testing.assert_allclose(share, [0.75, 0.25])
 
 
 def test_budgets_are_equal_where_nothing_is_left_of_the_weights():
-    share = step_shares(one_query([0, 1], [0, 0]), budget_table([1, 2]), WalkSettings())
+    share = step_shares(one_query([0, 1], [0, 0]), budget_table([1, 2]), BUDGETS)
     np.testing.assert_allclose(share, [0.5, 0.5])
 
 

@@ -11,7 +11,7 @@ from graphrec.graph.ageing import AgeingSettings
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.walk_table import WalkTable
 from graphrec.retrieval import walk_plan
-from graphrec.retrieval.walk_graph import WalkGraph
+from graphrec.retrieval.walk_graph import WalkGraph, sharpen
 from graphrec.retrieval.walk_settings import (
     AllSeeds,
     EarlyStop,
@@ -21,6 +21,7 @@ from graphrec.retrieval.walk_settings import (
 )
 from graphrec.retrieval.walks import RandomWalkSource, visit_shares
 from graphrec.stages import CandidateSource, Eligibility
+from tests.graph.logs import wide_log
 from tests.graph.walk_worlds import HandMadeGraph, edges_of, random_rows
 from tests.reference import walks as twin
 from tests.retrieval.walk_sources import queries_of_users, sessions, some_of, source_on
@@ -69,9 +70,14 @@ def test_visit_shares_refuse_unknown_items_and_are_zero_on_an_empty_graph():
         visit_shares(table, np.array([1], np.int32), WalkSettings(), seed=0)
 
 
-@given(st.integers(0, 2**32), st.booleans(), st.sampled_from(["visits", "ends"]))
-@settings(max_examples=25, deadline=None)
-def test_scores_and_reasons_equal_the_slow_twin(seed, boosted, score_on):
+@given(
+    st.integers(0, 2**32),
+    st.booleans(),
+    st.sampled_from(["visits", "ends"]),
+    st.sampled_from([0.5, 1.0, 1.5, 3.0]),
+)
+@settings(max_examples=40, deadline=None)
+def test_scores_and_reasons_equal_the_slow_twin(seed, boosted, score_on, power):
     rng = np.random.default_rng(seed)
     n_items = int(rng.integers(3, 30))
     rows = random_rows(rng, n_items)
@@ -79,6 +85,7 @@ def test_scores_and_reasons_equal_the_slow_twin(seed, boosted, score_on):
         "n_steps": 400,
         "restart": 0.4,
         "max_depth": 6,
+        "weight_power": power,
         "degree_budgets": False,
         "multi_hit_boost": boosted,
         "score_on": score_on,
@@ -95,7 +102,7 @@ def test_scores_and_reasons_equal_the_slow_twin(seed, boosted, score_on):
     length = sum(0.6**depth for depth in range(6))
     n_walks = [max(1, int(s * 400 / length + 0.5)) for s in share]
     visits = twin.request_visits(
-        twin.alias_rows(edges_of(rows)),
+        twin.alias_rows(edges_of(rows), power),
         twin.query_key(seed, -1, 1000),
         nodes,
         n_walks,
@@ -289,6 +296,42 @@ def test_fitting_refuses_the_future_and_absorbing_learns():
     whole = RandomWalkSource(CoWatchSettings(), WalkSettings(max_depth=1))
     whole.fit(watched([(10, 0, 0), (20, 0, 1), (30, 1, 0), (40, 1, 2), (45, 1, 3)], n_items=4), 46)
     np.testing.assert_array_equal(whole.score(sessions([0], [2], time_s=50)), after)
+
+
+@pytest.mark.parametrize("mode", ["none", "expected", "thinning"])
+@pytest.mark.parametrize("power", [0.5, 1.7])
+def test_absorbing_with_a_power_of_the_weights_ends_where_learning_at_once_does(mode, power):
+    events = wide_log(400)
+    graph, walk = (
+        CoWatchSettings(ageing=AgeingSettings(mode=mode)),
+        WalkSettings(weight_power=power),
+    )
+    whole, live = RandomWalkSource(graph, walk), RandomWalkSource(graph, walk)
+    cut_s = int(events.time_s[-1]) + 1
+    whole.fit(events, cut_s)
+    live.fit(events.take(slice(0, 250)), int(events.time_s[249]) + 1)
+    queries = queries_of_users([[0, 3, 9], [], [4]], time_s=cut_s)
+    # Answers in between make the table, so that rows are rewritten rather than built anew.
+    for start in range(250, 400, 30):
+        live.score(queries)
+        live.absorb(events.take(slice(start, start + 30)))
+    np.testing.assert_array_equal(live.score(queries), whole.score(queries))
+    plain = RandomWalkSource(graph, WalkSettings(weight_power=1.0))
+    plain.fit(events, cut_s)
+    assert (plain.score(queries) != whole.score(queries)).any()
+
+
+def test_sharpened_weights_are_those_worked_by_hand():
+    # 3:1 to the power of 2 is 1 : 1/9 of the heaviest; a node without edges has none
+    edges = edges_of([{0: 3, 1: 1}, {}, {2: 5}])
+    sharp = sharpen(edges, 2.0)
+    np.testing.assert_allclose(sharp.weight, [1, 1 / 9, 1], rtol=1e-6)
+    assert sharp.ptr.tolist() == edges.ptr.tolist()
+    assert sharp.target_row.tolist() == edges.target_row.tolist()
+    assert sharpen(edges, 1.0) is edges
+    far_apart = edges_of([{0: 1e-20, 1: 1e20}])
+    assert (sharpen(far_apart, 8.0).weight > 0).all()
+    assert len(sharpen(edges_of([{}, {}]), 2.0).weight) == 0
 
 
 def live_graph(mode, rows):

@@ -6,10 +6,18 @@ from graphrec.retrieval.walk_settings import WalkSettings
 from graphrec.stages import Queries
 from tests.graph.walk_worlds import HandMadeGraph
 
+WALK = {
+    "restart": 0.5,
+    "weight_power": 1.0,
+    "degree_budgets": True,
+    "multi_hit_boost": True,
+    "half_life_events": None,
+}
+
 
 def source_on(rows, kind, **settings):
-    """A source of class `kind` on a graph given per node as {target item row: weight}."""
-    source = kind(walk=WalkSettings(**{"restart": 0.5, "half_life_events": None, **settings}))
+    """A source of class `kind` that walks by `WALK`, on a graph of {target item row: weight}."""
+    source = kind(walk=WalkSettings(**{**WALK, **settings}))
     source.follow(HandMadeGraph(rows), 1000)
     return source
 
