@@ -236,10 +236,10 @@ def _no_fit(
         known = "; ".join(f"{p.name}: {p.shown}" for p, _ in fits)
         return (
             f"{file}: no known layout has the columns {_listed(header)} — known are {known}; or "
-            "name the columns in a ColumnMap (user, item, time)"
+            "name the columns for user, item and time (--columns user=...,item=...,time=...)"
         )
     wanted = ", ".join(f"{field} ({' or '.join(preset.names[field])})" for field in missing)
-    hint = "or name it in a ColumnMap: " + ", ".join(f"{field}=..." for field in missing)
+    hint = "or say which it is: --columns " + ",".join(f"{field}=..." for field in missing)
     if missing == ["time"]:
         order = next((name for name in header if name.lower() in _ORDER_NAMES), "...")
         hint += (

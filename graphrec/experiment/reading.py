@@ -75,10 +75,16 @@ def parse_words(words: Sequence[str]) -> dict[str, Any]:
 
 def _faults(error: ValidationError, where: str) -> list[str]:
     lines = []
-    for fault in error.errors(include_url=False, include_context=False):
+    faults = error.errors(include_url=False, include_context=False)
+    inner = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    for fault in faults:
+        if fault["type"] == "too_short" and fault["loc"] in inner:
+            continue  # it lacks only the parts that are refused on lines of their own
         path = ".".join(str(part) for part in fault["loc"])
         place = f"{where}: {path}" if path else where
         value = fault["input"]
         shown = "" if isinstance(value, dict | list) or fault["type"] == "missing" else f": {value}"
-        lines.append(f"{place}{shown} — {fault['msg']}")
+        unknown = fault["type"] == "extra_forbidden"
+        rule = "there is no setting of this name" if unknown else fault["msg"]
+        lines.append(f"{place}{shown} — {rule}")
     return lines

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.errors import SettingsError
 from graphrec.experiment.reading import parse_words, read_yaml, settings_of
+from graphrec.experiment.settings import ExperimentSettings
 
 
 class Inner(BaseModel):
@@ -51,8 +52,24 @@ def test_every_fault_is_told_with_its_path_and_value() -> None:
     assert str(refused.value).splitlines() == [
         "e.yaml: name — Field required",
         "e.yaml: inner.steps: 0 — Input should be greater than or equal to 1",
-        "e.yaml: inner.stride: 2 — Extra inputs are not permitted",
+        "e.yaml: inner.stride: 2 — there is no setting of this name",
     ]
+
+
+def test_a_list_whose_parts_are_refused_is_not_called_short_as_well() -> None:
+    values = {
+        "name": "x",
+        "data": {"path": "log"},
+        "evaluate": [{"protocol": "stream"}],
+        "methods": [{"method": "walk", "walk": {"restart": 3}}],
+    }
+    with pytest.raises(SettingsError) as refused:
+        settings_of(ExperimentSettings, values, "e.yaml")
+    assert str(refused.value).splitlines() == [
+        "e.yaml: methods.0.walk.walk.restart: 3 — Input should be less than or equal to 1"
+    ]
+    with pytest.raises(SettingsError, match="methods — Tuple should have at least 1 item"):
+        settings_of(ExperimentSettings, {**values, "methods": []}, "e.yaml")
 
 
 def test_words_become_nested_values() -> None:
