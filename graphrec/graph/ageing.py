@@ -17,13 +17,14 @@ class AgeingSettings(BaseModel):
 
     Pairs of one edge are held by cohort, the span in which their second event fell: a UTC day, or
     20 half-lives, or all of time where nothing ages. A cohort that starts after the moment of a
-    question has age 0.
+    question has age 0. By default nothing ages: on the validation parts of the experiments ageing
+    made no difference, and it needs a log whose length suits the rate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["none", "half_life", "expected", "thinning"] = Field(
-        default="expected",
+        default="none",
         description="none: nothing ages; half_life: weight times 2^(-age / half_life_days); "
         "thinning: whenever a day's pairs have aged another period, each is removed with chance "
         "1 - survival, drawn from the seed; expected: the mean of thinning.",

@@ -57,8 +57,8 @@ def thinned(events, seed, at_s, **ageing):
 def test_mean_of_thinning_over_seeds_is_expected():
     events = wide_log(400)
     at_s = START_S + 200 * DAY_S
-    graph = build_cowatch_graph(events, CoWatchSettings())
-    expected = weights_as_dict(graph.weighted_edges(at_s))
+    aged = CoWatchSettings(ageing=AgeingSettings(mode="expected"))
+    expected = weights_as_dict(build_cowatch_graph(events, aged).weighted_edges(at_s))
     plain = CoWatchSettings(ageing=AgeingSettings(mode="none"))
     full = weights_as_dict(build_cowatch_graph(events, plain).weighted_edges(at_s))
     n_seeds = 150

@@ -145,7 +145,7 @@ def test_arrays_come_back(mode):
     ],
 )
 def test_damaged_arrays_are_refused(name, spoil, message):
-    graph = some_graph(weighted=True)
+    graph = some_graph(weighted=True, ageing=AgeingSettings(mode="expected"))
     arrays = graph.to_arrays()
     arrays[name] = spoil(arrays[name])
     if arrays[name] is None:
@@ -156,4 +156,5 @@ def test_damaged_arrays_are_refused(name, spoil, message):
 
 def test_arrays_of_other_settings_are_refused():
     with pytest.raises(SnapshotError, match="'cohort'"):
-        CoWatchGraph.from_arrays(some_graph().to_arrays(), PLAIN)
+        aged = some_graph(ageing=AgeingSettings(mode="expected"))
+        CoWatchGraph.from_arrays(aged.to_arrays(), PLAIN)
