@@ -11,8 +11,8 @@ from graphrec.errors import DataError, UnknownIdError
 from graphrec.events.dataset import Dataset
 from graphrec.pipeline import Pipeline, Request
 from graphrec.retrieval.filters import ItemFilters
-from graphrec.retrieval.top_k import top_candidates
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.top_k import top_candidates
 from tests.worlds import small_dataset
 
 

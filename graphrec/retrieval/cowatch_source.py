@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from graphrec.arrays import NO_ROW
+from graphrec.checks import refuse_unknown_items
 from graphrec.graph.live import LiveCoWatchGraph
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.walk_table import WalkTable
-from graphrec.retrieval.checks import refuse_unknown_items
 from graphrec.retrieval.seeds import SeedSets, choose_seeds
 from graphrec.retrieval.walk_graph import ChangingGraph, WalkGraph
 from graphrec.retrieval.walk_settings import WalkSettings

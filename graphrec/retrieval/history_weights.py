@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphrec.checks import refuse_unknown_items
 from graphrec.kernels.sparse_scores import weigh_history
-from graphrec.retrieval.checks import refuse_unknown_items
 from graphrec.retrieval.interaction_matrix import Values
 from graphrec.stages import Queries
 

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from graphrec.retrieval.checks import refuse_future
+from graphrec.checks import refuse_future
 from graphrec.stages import Interactions
 
 Values = Literal["once", "summed"]

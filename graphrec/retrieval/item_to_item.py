@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 from graphrec.retrieval.history_weights import HistorySettings, PastItems, weigh_past_items
 from graphrec.retrieval.interaction_matrix import RefitSchedule, Values, interaction_matrix
 from graphrec.retrieval.item_weights import ItemWeights, SparseItemWeights
-from graphrec.retrieval.top_k import top_candidates, with_reasons
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.top_k import top_candidates, with_reasons
 
 
 class ItemModelSettings(BaseModel):

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphrec.checks import refuse_future, refuse_unknown_items
 from graphrec.kernels.last_items import mark_remembered, score_activation, score_recency
-from graphrec.retrieval.checks import refuse_future, refuse_unknown_items
 from graphrec.retrieval.event_timeline import STRENGTH_STEPS, DecayedSums, EventTimeline
-from graphrec.retrieval.top_k import top_candidates, with_reasons
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.top_k import top_candidates, with_reasons
 
 Mode = Literal["edgebank", "recency", "activation"]
 _NO_SHARES: Final = 0

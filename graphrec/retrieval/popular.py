@@ -5,10 +5,10 @@ from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from graphrec.arrays import DAY_S
-from graphrec.retrieval.checks import refuse_future
+from graphrec.checks import refuse_future
 from graphrec.retrieval.event_timeline import DecayedSums, EventTimeline, WindowSums
-from graphrec.retrieval.top_k import top_candidates
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.top_k import top_candidates
 
 
 class PopularSettings(BaseModel):

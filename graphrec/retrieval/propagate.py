@@ -14,10 +14,10 @@ from graphrec.graph.settings import CoWatchSettings
 from graphrec.retrieval.budgets import step_shares
 from graphrec.retrieval.cowatch_source import CoWatchSource, candidates_of
 from graphrec.retrieval.seeds import SeedSets
-from graphrec.retrieval.top_k import best_rows, eligible_items
 from graphrec.retrieval.walk_graph import WalkGraph
 from graphrec.retrieval.walk_settings import WalkSettings
 from graphrec.stages import Candidates, Eligibility, Queries
+from graphrec.top_k import best_rows, eligible_items
 
 _SEEDS_AT_ONCE: Final = 1024
 

@@ -7,11 +7,11 @@ from jaxtyping import Float32, Int64
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.arrays import DAY_S
+from graphrec.checks import refuse_future
 from graphrec.kernels.recency import rank_newest
-from graphrec.retrieval.checks import refuse_future
 from graphrec.retrieval.event_timeline import EventTimeline, WindowSums
-from graphrec.retrieval.top_k import top_candidates
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.top_k import top_candidates
 
 _NEVER_S: Final = np.iinfo(np.int64).max
 

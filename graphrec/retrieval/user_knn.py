@@ -9,8 +9,8 @@ from graphrec.kernels.user_neighbors import score_by_neighbors
 from graphrec.retrieval.history_weights import weigh_past_items
 from graphrec.retrieval.interaction_matrix import RefitSchedule, interaction_matrix
 from graphrec.retrieval.item_to_item import ItemModelSettings
-from graphrec.retrieval.top_k import top_candidates
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.top_k import top_candidates
 
 
 class UserKNNSettings(ItemModelSettings):

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Int32
 
 from graphrec.arrays import DAY_S
+from graphrec.checks import refuse_future
 from graphrec.graph.edges import WeightedEdges
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.walk_table import WalkTable
-from graphrec.retrieval.checks import refuse_future
 from graphrec.stages import Interactions
 
 # Below what one of a coin's 2^32 sides is worth: such an edge is kept and never taken.

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from graphrec.checks import refuse_unknown_items
 from graphrec.graph.walk_table import WalkTable
 from graphrec.kernels.walk_requests import (
     Kept,
@@ -12,7 +13,6 @@ from graphrec.kernels.walk_requests import (
     score_requests,
 )
 from graphrec.kernels.walks import NO_VISIT, count_steps, walk_visits
-from graphrec.retrieval.checks import refuse_unknown_items
 from graphrec.retrieval.cowatch_source import CoWatchSource, candidates_of
 from graphrec.retrieval.propagate import PropagateSource
 from graphrec.retrieval.seeds import past_seeds, with_cold_start

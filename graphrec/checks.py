@@ -1,4 +1,4 @@
-"""What every source of this room refuses."""
+"""What every candidate source refuses."""
 
 from graphrec.errors import DataError, LeakageError
 from graphrec.stages import Interactions, Queries

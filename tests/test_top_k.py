@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.retrieval.top_k import best_rows, eligible_items, top_candidates, with_reasons
 from graphrec.stages import Eligibility, Queries
+from graphrec.top_k import best_rows, eligible_items, top_candidates, with_reasons
 
 SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0]), min_size=1, max_size=12)
 
