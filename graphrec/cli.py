@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from graphrec import __version__, data_commands, recommend, terminal
+from graphrec import __version__, data_commands, recommend, terminal, train
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command("recommend")(recommend.recommend)
 app.command("similar")(recommend.similar)
+app.command("train")(train.train)
 app.add_typer(data_commands.app, name="data")
 
 

@@ -91,7 +91,7 @@ def evaluate_last_out(
         Kang and McAuley 2018, arXiv:1808.09781; all items ranked, as in Petrov and Macdonald 2023,
         arXiv:2308.07192.
     """
-    held = _hold_out(events, settings)
+    held = hold_out(events, settings)
     index = HistoryIndex(events)
     questions = _questions(events, held, settings, index)
     cut_s = int(events.time_s[-1]) + 1
@@ -122,7 +122,7 @@ def evaluate_last_out(
 
 
 @dataclass(frozen=True, slots=True)
-class _HeldOut:
+class HeldOutEvents:
     """Which events are held out.
 
     Attributes:
@@ -142,7 +142,16 @@ class _HeldOut:
         return ~self.test if up_to == "validation" else ~(self.test | self.validation)
 
 
-def _hold_out(events: Interactions, settings: LastOutSettings) -> _HeldOut:
+def hold_out(events: Interactions, settings: LastOutSettings) -> HeldOutEvents:
+    """Hold out every user's last event, and the one before it.
+
+    Args:
+        events: The whole log, sorted by time.
+        settings: Which users are evaluated.
+
+    Raises:
+        SettingsError: No user has enough events.
+    """
     by_user = np.argsort(events.user_row, kind="stable")
     counts = np.bincount(events.user_row, minlength=events.n_users)
     behind = np.cumsum(counts)[counts >= settings.min_events]
@@ -154,7 +163,7 @@ def _hold_out(events: Interactions, settings: LastOutSettings) -> _HeldOut:
     masks = {split: np.zeros(len(events), bool) for split in chosen}
     for split, positions in chosen.items():
         masks[split][positions] = True
-    return _HeldOut(
+    return HeldOutEvents(
         masks["validation"],
         masks["test"],
         np.concatenate([chosen[split] for split in settings.splits]).astype(np.int64),
@@ -163,7 +172,7 @@ def _hold_out(events: Interactions, settings: LastOutSettings) -> _HeldOut:
 
 
 def _questions(
-    events: Interactions, held: _HeldOut, settings: LastOutSettings, index: HistoryIndex
+    events: Interactions, held: HeldOutEvents, settings: LastOutSettings, index: HistoryIndex
 ) -> Questions:
     asked = events.take(held.position)
     popularity = popularity_of(events.take(held.learnt("training")))

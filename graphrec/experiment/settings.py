@@ -21,6 +21,7 @@ from graphrec.retrieval.recent import RecentSettings
 from graphrec.retrieval.rp3beta import RP3betaSettings
 from graphrec.retrieval.user_knn import UserKNNSettings
 from graphrec.retrieval.walk_settings import WalkSettings
+from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 
 
 class _Settings(BaseModel):
@@ -123,6 +124,18 @@ class UserKNNMethod(_Method):
     settings: UserKNNSettings = Field(UserKNNSettings(), description="The similarity.")
 
 
+class TemporalNetworkMethod(_Method):
+    """The temporal network, trained by `graphrec train` or where it is fitted."""
+
+    method: Literal["tgn"] = "tgn"
+    network: NetworkSettings = Field(NetworkSettings(), description="Its parts.")
+    training: TrainingSettings = Field(TrainingSettings(), description="How it is trained.")
+    content: bool = Field(True, description="Use publishers and keywords where there are any.")
+    weights: Path | None = Field(
+        None, description="Snapshot of a trained network; relative to the experiment file."
+    )
+
+
 Method = Annotated[
     WalkMethod
     | PropagateMethod
@@ -132,7 +145,8 @@ Method = Annotated[
     | ItemKNNMethod
     | RP3betaMethod
     | EASEMethod
-    | UserKNNMethod,
+    | UserKNNMethod
+    | TemporalNetworkMethod,
     Field(discriminator="method"),
 ]
 

@@ -15,6 +15,7 @@ from graphrec.experiment.settings import (
     PropagateMethod,
     RecentMethod,
     RP3betaMethod,
+    TemporalNetworkMethod,
     UserKNNMethod,
     WalkMethod,
 )
@@ -55,6 +56,11 @@ def build_source(method: Method, dataset: Dataset) -> CandidateSource:
             return EASESource(method.settings)
         case UserKNNMethod():
             return UserKNNSource(method.settings)
+        case TemporalNetworkMethod():
+            # Importing torch takes seconds, and an installation without the extra has none.
+            from graphrec.experiment.temporal import build_temporal_source
+
+            return build_temporal_source(method, dataset)
 
 
 def with_baselines(methods: Sequence[Method]) -> tuple[Method, ...]:
@@ -79,9 +85,10 @@ def method_named(name: str, values: dict[str, Any]) -> Method:
         known = ", ".join([*classes, "popular_week"])
         raise SettingsError(f"unknown method {name!r} — one of {known}")
     kind = classes[name]
-    part = "walk" if "walk" in kind.model_fields else "settings"
-    nested = {key: value for key, value in values.items() if key in kind.model_fields}
-    loose = {key: value for key, value in values.items() if key not in kind.model_fields}
+    fields = kind.model_fields
+    part = next(name for name in ("walk", "network", "settings") if name in fields)
+    nested = {key: value for key, value in values.items() if key in fields}
+    loose = {key: value for key, value in values.items() if key not in fields}
     if loose:
         nested[part] = {**nested.get(part, {}), **loose}
     method: Method = settings_of(kind, nested, f"method {name}")

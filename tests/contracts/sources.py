@@ -18,6 +18,8 @@ from graphrec.retrieval.user_knn import UserKNNSettings, UserKNNSource
 from graphrec.retrieval.walk_settings import WalkSettings
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import CandidateSource, Interactions, Queries
+from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.source import TemporalNetworkSource
 
 N_USERS, N_ITEMS, END_S = 14, 17, 40_000
 
@@ -76,6 +78,14 @@ SOURCES = (
     SourceCase(
         "user knn, refitted",
         lambda: UserKNNSource(UserKNNSettings(refit_every_events=2)),
+        as_of=False,
+    ),
+    SourceCase(
+        "temporal network",
+        lambda: TemporalNetworkSource(
+            NetworkSettings(dim=16, hidden=16, heads=2, window=8, tokens=4),
+            TrainingSettings(epochs=1, batch_size=64),
+        ),
         as_of=False,
     ),
 )

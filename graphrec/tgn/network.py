@@ -1,0 +1,175 @@
+"""The temporal network: vectors of queries and of items, whose dot product is the score."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphrec.tgn.codes import SPREAD_UP_TO, random_codes, spread_codes
+from graphrec.tgn.content import ContentEncoder, NodeContent
+from graphrec.tgn.event_states import EventStates
+from graphrec.tgn.item_states import dynamic_features
+from graphrec.tgn.questions import ItemHistory, Windows
+from graphrec.tgn.readout import Reading, Readout, select_tokens
+from graphrec.tgn.settings import NetworkSettings
+
+
+class QueryVectors(NamedTuple):
+    """What a query asks for; its dot product with an item's vector is the score.
+
+    Attributes:
+        code: To be multiplied with the items' unit vectors.
+        dynamic: To be multiplied with the items' vectors of recent events; None without any.
+    """
+
+    code: Float[Tensor, "queries dim"]
+    dynamic: Float[Tensor, "queries dynamic"] | None
+
+
+class TemporalNetwork(nn.Module):
+    """Scores items for users as of a time, from what happened strictly before.
+
+    An item's vector is `[code_i, dynamic_i(t), bias_i]`, a query's
+    `[s (sum_k p_k code_k + g taste), w, 1]` with k over the user's newest distinct items: past
+    items are pointed at by their own codes, others found by taste, and w weighs what has been going
+    on with each item lately.
+
+    Source:
+        Rossi et al. 2020, arXiv:2006.10637, whose memory is here the attention over event states;
+        queries point at past items, and scores are dot products.
+    """
+
+    def __init__(self, settings: NetworkSettings, content: NodeContent, *, seed: int = 0) -> None:
+        """Draw a network.
+
+        Args:
+            settings: Its parts.
+            content: What is known of the items, and how many there are.
+            seed: Decides where it starts.
+        """
+        super().__init__()
+        self.settings = settings
+        n_items, dim = content.n_items, settings.dim
+        generator = torch.Generator().manual_seed(seed)
+        spread = settings.spread_codes and n_items <= SPREAD_UP_TO and not content.n_names
+        self.identity = nn.Parameter(
+            (spread_codes if spread else random_codes)(n_items, dim, generator)
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.content = ContentEncoder(content, dim) if content.n_names else None
+            self.states = EventStates(settings) if settings.state_layers else None
+            self.readout = Readout(settings)
+        self.bias = nn.Parameter(torch.zeros(n_items))
+        self.log_scale = nn.Parameter(torch.tensor(settings.score_scale).log())
+        self.taste_scale = nn.Parameter(torch.tensor(settings.taste_scale))
+        hours = torch.tensor(settings.popularity_scales_hours, dtype=torch.float32)
+        self.register_buffer("scale_s", hours * 3600)
+        self.scale_s: Tensor
+
+    @property
+    def n_items(self) -> int:
+        """Items that have a vector."""
+        return len(self.bias)
+
+    def grow(self, n_items: int) -> None:
+        """Give items up to row `n_items - 1` a vector: a drawn identity of their own, nothing else.
+
+        Growing item by item or at once gives the same vectors.
+        """
+        n_more = n_items - self.n_items
+        if n_more <= 0:
+            return
+        drawn = [
+            random_codes(1, self.settings.dim, torch.Generator().manual_seed(row))
+            for row in range(self.n_items, n_items)
+        ]
+        fresh = torch.cat(drawn).to(self.identity)
+        self.identity = nn.Parameter(torch.cat([self.identity.data, fresh]))
+        self.bias = nn.Parameter(torch.cat([self.bias.data, self.bias.new_zeros(n_more)]))
+        if self.content is not None:
+            self.content.grow(n_more)
+
+    def codes(self) -> Float[Tensor, "items dim"]:
+        """Unit vector of every item."""
+        own = self.identity if self.content is None else self.content(self.identity)
+        return functional.normalize(own, dim=-1)
+
+    def query_vectors(
+        self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
+    ) -> QueryVectors:
+        """Vectors of queries.
+
+        Args:
+            windows: Their newest events.
+            history: States of items as each query knows them.
+            code: Unit vector of every item.
+        """
+        reading, of_token = self._read(windows, history, code)
+        wanted = reading.taste * self.taste_scale
+        if self.settings.identity_path:
+            wanted = wanted + (reading.pointer[:, None, :] @ of_token)[:, 0]
+        return QueryVectors(
+            wanted * self.log_scale.exp(), reading.dynamic if self.settings.n_scales else None
+        )
+
+    def pointers(
+        self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
+    ) -> Float[Tensor, "queries tokens"]:
+        """How much each query asks for the own item of each of its tokens."""
+        return self._read(windows, history, code)[0].pointer
+
+    def item_dynamics(
+        self,
+        history: ItemHistory,
+        item: Int[Tensor, "queries candidates"],
+        now_s: Int[Tensor, " queries"],
+    ) -> Float[Tensor, "queries candidates dynamic"]:
+        """Vectors of recent events of items, as each query knows them."""
+        query = torch.arange(len(item), device=item.device)[:, None].expand_as(item)
+        row = history.state_rows(query, item)
+        features = dynamic_features(history.states, row, now_s, self.scale_s)
+        return features.values
+
+    def forward(
+        self,
+        windows: Windows,
+        history: ItemHistory,
+        item: Int[Tensor, " candidates"] | None = None,
+    ) -> Float[Tensor, "queries candidates"]:
+        """Scores of candidates, the same ones for every query.
+
+        Args:
+            windows: The newest events of each query.
+            history: States of items as each query knows them.
+            item: The candidates; None for every item.
+        """
+        code = self.codes()
+        vectors = self.query_vectors(windows, history, code)
+        if item is None:
+            item = torch.arange(self.n_items, device=code.device)
+            score = vectors.code @ code.T + self.bias
+        else:
+            score = vectors.code @ functional.embedding(item, code).T + self.bias[item]
+        if vectors.dynamic is not None:
+            dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
+            score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]
+        return score.float()
+
+    def _read(
+        self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
+    ) -> tuple[Reading, Float[Tensor, "queries tokens dim"]]:
+        tokens = select_tokens(windows, self.settings.tokens)
+        of_token = functional.embedding(tokens.item, code)
+        state = None
+        if self.states is not None and windows.rows is not None and windows.place is not None:
+            every = self.states(windows.rows, code).flatten(0, 1)
+            state = functional.embedding(windows.place.gather(1, tokens.at), every)
+        features = None
+        if self.settings.n_scales:
+            query = torch.arange(len(tokens.item), device=code.device)[:, None]
+            row = history.state_rows(query.expand_as(tokens.item), tokens.item)
+            features = dynamic_features(history.states, row, windows.now_s, self.scale_s)
+        return self.readout(windows, tokens, of_token, state, features), of_token

@@ -1,0 +1,64 @@
+"""What the network is asked: whose past, read when, against which states of the items."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from graphrec.tgn.item_states import StateTable
+
+
+@dataclass(frozen=True, slots=True)
+class EventRows:
+    """Stretches of users' events in order of time: what event states are computed over.
+
+    Attributes:
+        item: Item of each event; 0 where there is none.
+        time_s: UTC seconds, never decreasing within a segment.
+        segment: Whose event it is; events of different segments do not see each other. -1 where
+            there is no event.
+    """
+
+    item: Int[Tensor, "rows places"]
+    time_s: Int[Tensor, "rows places"]
+    segment: Int[Tensor, "rows places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The newest events of each query's user, newest first, and what each item has gone through.
+
+    Attributes:
+        item: Item of each event; 0 where there is none.
+        time_s: UTC seconds.
+        present: Whether there is an event.
+        newest: Whether no newer event of the window has the same item.
+        place: Where the event stands in `rows`, flattened; None where the network has no event
+            states.
+        user: The user, -1 for anonymous.
+        now_s: The moment of each query, UTC seconds.
+        n_past: Events of the user before the query, also those beyond the window.
+        rows: Events that states are computed over; None as `place`.
+    """
+
+    item: Int[Tensor, "queries window"]
+    time_s: Int[Tensor, "queries window"]
+    present: Bool[Tensor, "queries window"]
+    newest: Bool[Tensor, "queries window"]
+    place: Int[Tensor, "queries window"] | None
+    user: Int[Tensor, " queries"]
+    now_s: Int[Tensor, " queries"]
+    n_past: Int[Tensor, " queries"]
+    rows: EventRows | None
+
+
+class ItemHistory:
+    """Finds the state of an item as it was known to a query."""
+
+    states: StateTable
+
+    def state_rows(
+        self, query: Int[Tensor, "*batch"], item: Int[Tensor, "*batch"]
+    ) -> Int[Tensor, "*batch"]:
+        """Row of `states` for each item as query number `query` knows it; -1 for none."""
+        raise NotImplementedError

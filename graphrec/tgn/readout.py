@@ -1,0 +1,215 @@
+"""From a user's newest events to a query: which past items to point at, and what is wanted else."""
+
+from typing import Final, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphrec.tgn.attention import AttentionLayer
+from graphrec.tgn.item_states import DynamicFeatures, log_seconds, n_dynamic_features
+from graphrec.tgn.questions import Windows
+from graphrec.tgn.settings import NetworkSettings
+
+_ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
+"""Powers of place and of age to start from."""
+_AGE_UNIT_S: Final = 18.0
+
+
+class Tokens(NamedTuple):
+    """One token per distinct item among a query's newest events, newest first.
+
+    Attributes:
+        item: The item; 0 where there is no token.
+        at: Place in the window of its newest event.
+        present: Whether there is a token.
+    """
+
+    item: Int[Tensor, "queries tokens"]
+    at: Int[Tensor, "queries tokens"]
+    present: Bool[Tensor, "queries tokens"]
+
+
+class Reading(NamedTuple):
+    """What is read out of a window.
+
+    Attributes:
+        pointer: How much each token's own item is asked for, any real number, 0 for no token.
+        taste: What is asked for else, a unit vector in the space of identity vectors.
+        dynamic: Weights of an item's vector of recent events.
+    """
+
+    pointer: Float[Tensor, "queries tokens"]
+    taste: Float[Tensor, "queries dim"]
+    dynamic: Float[Tensor, "queries dynamic"]
+
+
+def select_tokens(windows: Windows, n_tokens: int) -> Tokens:
+    """The newest event of each of the last `n_tokens` distinct items."""
+    n_queries, length = windows.item.shape
+    rank = windows.newest.long().cumsum(1) - 1
+    chosen = windows.newest & (rank < n_tokens)
+    slot = torch.where(chosen, rank, n_tokens)
+    place = torch.arange(length, device=slot.device).expand(n_queries, -1)
+    at = torch.zeros(n_queries, n_tokens + 1, dtype=torch.int64, device=slot.device)
+    at = at.scatter(1, slot, place)[:, :n_tokens]
+    present = torch.arange(n_tokens, device=slot.device) < chosen.sum(1, keepdim=True)
+    item = torch.where(present, windows.item.gather(1, at), 0)
+    return Tokens(item, torch.where(present, at, 0), present)
+
+
+class Activation(nn.Module):
+    """How active each token's item is in memory: every past use counts, less with place and age.
+
+    Also counted alone: uses that came right after the window's newest item.
+
+    Source:
+        Anderson and Schooler 1991, doi:10.1111/j.1467-9280.1991.tb00174.x; several pairs of powers,
+        learned.
+    """
+
+    n_features: Final = 2 * len(_ACTIVATIONS) + 1
+
+    def __init__(self) -> None:
+        """Powers to start from."""
+        super().__init__()
+        self.power = nn.Parameter(torch.tensor(_ACTIVATIONS))
+        self.habit_power = nn.Parameter(torch.tensor(_ACTIVATIONS))
+
+    def forward(self, windows: Windows, tokens: Tokens) -> Float[Tensor, "queries tokens features"]:
+        """Log activations and the log count of each token's item within the window."""
+        length = windows.item.shape[1]
+        item = torch.where(windows.present, windows.item, -2)
+        before = functional.pad(item[:, 1:], (0, 1), value=-3)
+        age_s = (windows.now_s[:, None] - windows.time_s).clamp(min=0).float()
+        log_age = torch.log1p(age_s / _AGE_UNIT_S)
+        log_place = torch.log1p(torch.arange(length, device=item.device).float())
+        used = (tokens.item[:, :, None] == item[:, None, :]) & tokens.present[:, :, None]
+        after_newest = used & (before == item[:, :1])[:, None, :]
+        parts = [torch.log1p(used.sum(-1, keepdim=True).float()) / 2]
+        for mask, power in ((used, self.power), (after_newest, self.habit_power)):
+            weight = torch.exp(-log_place[:, None] * power[:, 0] - log_age[..., None] * power[:, 1])
+            parts.append(torch.log(mask.to(weight.dtype) @ weight + 1e-3) / 3 + 1)
+        return torch.cat([part.float() for part in parts], dim=-1)
+
+
+class Readout(nn.Module):
+    """Reads a query out of a user's newest distinct items."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        """Layers as the settings say."""
+        super().__init__()
+        hidden, dim = settings.hidden, settings.dim
+        self._n_tokens = settings.tokens
+        n_dynamic = n_dynamic_features(settings.n_scales) + 2 if settings.n_scales else 0
+        self.activation = Activation() if settings.repeats else None
+        n_features = 4 + n_dynamic + (Activation.n_features if settings.repeats else 0)
+        self.features = nn.Linear(n_features, hidden)
+        self.code = nn.Linear(dim, hidden, bias=False)
+        self.state = (
+            nn.Linear(settings.state_dim, hidden, bias=False) if settings.state_layers else None
+        )
+        self.rank = nn.Parameter(0.02 * torch.randn(settings.tokens + 1, hidden))
+        self.mix = nn.Sequential(
+            nn.GELU(), nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
+        )
+        self.layers = nn.ModuleList(
+            AttentionLayer(hidden, settings.heads, settings.dropout)
+            for _ in range(settings.readout_layers)
+        )
+        self.last = nn.LayerNorm(hidden)
+        self.heads = nn.Linear(hidden, 2)
+        width = settings.state_dim if settings.state_layers else dim
+        self.value = nn.Linear(width, dim)
+        self.newest = nn.Linear(width, dim)
+        self.join = nn.Linear(2 * dim + hidden + 4, max(128, dim // 2))
+        self.taste = nn.Linear(self.join.out_features, dim)
+        self.dynamic = nn.Linear(self.join.out_features, n_dynamic_features(settings.n_scales))
+        self.leave_out = nn.Dropout(settings.dropout)
+        for start_silent in (self.dynamic, self.heads):
+            nn.init.zeros_(start_silent.weight)
+            nn.init.zeros_(start_silent.bias)
+
+    def forward(
+        self,
+        windows: Windows,
+        tokens: Tokens,
+        code: Float[Tensor, "queries tokens dim"],
+        state: Float[Tensor, "queries tokens state_dim"] | None,
+        dynamic: DynamicFeatures | None,
+    ) -> Reading:
+        """Read queries.
+
+        Args:
+            windows: The newest events of each query.
+            tokens: The distinct items among them.
+            code: Unit vector of each token's item.
+            state: State of each token's event; None where the network has no event states.
+            dynamic: State of each token's item now; None where items have no state.
+        """
+        age = log_seconds(windows.now_s[:, None] - windows.time_s.gather(1, tokens.at))
+        user = self._of_user(windows, tokens, age)
+        feature = self._of_tokens(windows, tokens, age, user, dynamic)
+        scale = self.code.in_features**0.5
+        token = self.features(feature) + self.code(self.leave_out(code * scale))
+        if self.state is not None:
+            token = token + self.state(state)
+        token = token + self.rank[:-1]
+        summary = self.rank[-1].expand(len(token), 1, -1)
+        token = torch.cat([token, summary.to(token.dtype)], dim=1)
+        token = token + self.mix(token)
+        mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
+        mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
+        for layer in self.layers:
+            token = layer(token, mask)
+        token = self.last(token)
+        score = self.heads(token[:, :-1]).float()
+        pointer = score[..., 0] * tokens.present
+        share = torch.softmax(score[..., 1].masked_fill(~tokens.present, -1e4), dim=-1)
+        event = code if state is None else state
+        past = ((share * tokens.present)[..., None] * self.value(event)).sum(1)
+        newest = self.newest(event[:, 0]) * tokens.present[:, :1]
+        parts = [self.leave_out(past), self.leave_out(newest), token[:, -1], user]
+        joined = functional.gelu(self.join(torch.cat(parts, dim=-1)))
+        taste = functional.normalize(self.taste(self.leave_out(joined)).float(), dim=-1)
+        return Reading(pointer, taste, self.dynamic(joined).float())
+
+    def _of_user(
+        self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]
+    ) -> Float[Tensor, "queries 4"]:
+        known = tokens.present[:, 0].float()
+        n_tokens = tokens.present.sum(1).float()
+        return torch.stack(
+            [
+                torch.log1p(windows.n_past.float()) / 3,
+                age[:, 0] / 7 * known,
+                known,
+                n_tokens / self._n_tokens,
+            ],
+            dim=-1,
+        )
+
+    def _of_tokens(
+        self,
+        windows: Windows,
+        tokens: Tokens,
+        age: Float[Tensor, "queries tokens"],
+        user: Float[Tensor, "queries 4"],
+        dynamic: DynamicFeatures | None,
+    ) -> Float[Tensor, "queries tokens features"]:
+        parts = [
+            (age / 7 - 1)[..., None],
+            (torch.log1p(tokens.at.float()) / 2 - 1)[..., None],
+            user[:, None, ::3].expand(-1, self._n_tokens, -1),
+        ]
+        if dynamic is not None:
+            mine = (dynamic.user == windows.user[:, None]) & (windows.user >= 0)[:, None]
+            parts += [
+                dynamic.values,
+                mine[..., None].float(),
+                ((age - dynamic.since) / 7)[..., None],
+            ]
+        if self.activation is not None:
+            parts.append(self.activation(windows, tokens))
+        return torch.cat(parts, dim=-1)

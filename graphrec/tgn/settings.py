@@ -1,0 +1,154 @@
+"""What the temporal network is made of, and how it is trained.
+
+The defaults are what did best on the validation part of tgbl-wiki; experiment files say where
+another data set needs something else.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkSettings(_Settings):
+    """Parts of the network. What is switched off leaves a simpler model of another name.
+
+    `identity_path=False, repeats=False` is plain temporal attention; without `state_layers`,
+    `readout_layers` and `identity_path` it is a two-tower model on mean histories.
+    """
+
+    dim: int = Field(512, ge=8, le=4096, description="Length of an identity vector.")
+    hidden: int = Field(64, ge=8, le=1024, description="Width of an event's token in the readout.")
+    window: int = Field(128, ge=1, le=4096, description="Newest events of a user that are read.")
+    tokens: int = Field(
+        16,
+        ge=1,
+        le=4096,
+        description="Newest distinct items among them, one token each; others are only counted.",
+    )
+    state_layers: int = Field(
+        0, ge=0, le=16, description="Layers of attention from an event to the user's earlier ones."
+    )
+    state_dim: int = Field(128, ge=8, le=4096, description="Width of those layers.")
+    state_window: int = Field(
+        128, ge=1, le=4096, description="Events, its own included, that an event attends to."
+    )
+    readout_layers: int = Field(
+        1, ge=0, le=8, description="Layers of attention among the tokens of a query."
+    )
+    heads: int = Field(4, ge=1, le=64, description="Attention heads.")
+    identity_path: bool = Field(
+        True, description="Let a query point at past items directly, by their own vectors."
+    )
+    repeats: bool = Field(
+        True,
+        description="Give each token how often, how lately and out of what habit its item was "
+        "used before; of no use where nobody comes back to an item.",
+    )
+    popularity_scales_hours: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = Field(
+        (1 / 60, 1 / 6, 1.0, 6.0, 24.0, 168.0),
+        max_length=16,
+        description="Times in which an event's part in an item's popularity decays to 1/e, hours; "
+        "none: items have no state.",
+    )
+    taste_scale: float = Field(0.3, gt=0, le=100, description="Length of a user's taste at first.")
+    score_scale: float = Field(
+        12.0, gt=0, le=1000, description="What cosines are multiplied by at first; learned."
+    )
+    dropout: Share = Field(0.0, description="Share of activations left out in training.")
+    spread_codes: bool = Field(
+        True,
+        description="Start with identity vectors as far apart as can be, for catalogues of up to "
+        "2,000 items; otherwise random.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "NetworkSettings":
+        if self.hidden % self.heads or self.state_dim % self.heads:
+            raise ValueError(
+                f"hidden {self.hidden} and state_dim {self.state_dim} — multiples of heads "
+                f"{self.heads}"
+            )
+        if self.tokens > self.window:
+            raise ValueError(f"tokens {self.tokens} — at most window {self.window}")
+        return self
+
+    @property
+    def n_scales(self) -> int:
+        """Time scales of an item's popularity."""
+        return len(self.popularity_scales_hours)
+
+    @property
+    def context(self) -> int:
+        """Events before a query that its vector depends on; of the first, its time alone."""
+        return self.window + self.state_layers * (self.state_window - 1) + 1
+
+
+class LossSettings(_Settings):
+    """Which items a positive one is compared with."""
+
+    kind: Literal["full", "sampled"] = Field(
+        "full", description="full: all items. sampled: those of the batch and uniform ones."
+    )
+    n_uniform: int = Field(1024, ge=0, le=1_000_000, description="Uniform negatives a batch.")
+    in_batch: bool = Field(True, description="Whether the batch's other positives are negatives.")
+
+
+class TrainingSettings(_Settings):
+    """How the network is fitted."""
+
+    epochs: int = Field(4, ge=1, le=10_000, description="Times every event is predicted.")
+    batch_size: int = Field(2048, ge=1, le=1_000_000, description="Predicted events of a step.")
+    row_targets: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="Consecutive events of a user's sequence predicted together, which share the "
+        "states of earlier events; 1 draws every event by itself.",
+    )
+    learning_rate: float = Field(4e-3, gt=0, le=1, description="Highest step size of AdamW.")
+    final_rate: float = Field(
+        0.05, ge=0, le=1, description="Share of it that is left at the end of the cosine."
+    )
+    warmup_steps: int = Field(50, ge=0, le=1_000_000, description="Steps up to the highest rate.")
+    weight_decay: float = Field(1e-4, ge=0, le=10, description="Of AdamW.")
+    max_gradient: float = Field(1.0, gt=0, le=1e6, description="Norm that gradients are cut to.")
+    recency: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        description="Events count e^-recency at the log's start and 1 at its end.",
+    )
+    stale_batch: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Predict as if what is known were refreshed every so many events; 0: after "
+        "every second.",
+    )
+    patience: int = Field(
+        3, ge=1, le=10_000, description="Epochs without a better validation figure before the end."
+    )
+    metric: Literal["mrr", "ndcg@10"] = Field("mrr", description="Figure the epoch is chosen by.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="Of matrix products in training on a GPU; a CPU takes float32."
+    )
+    cuda_graph: bool = Field(True, description="Record a step once and replay it, on a GPU.")
+    compiled: bool = Field(
+        False, description="Also fuse the step's kernels; takes a minute at the start."
+    )
+    loss: LossSettings = Field(LossSettings(), description="What a positive is compared with.")
+    seed: int = Field(0, ge=0, lt=1 << 31, description="Equal seeds give equal weights on a CPU.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TrainingSettings":
+        if self.batch_size % self.row_targets:
+            raise ValueError(
+                f"batch_size {self.batch_size} — a multiple of row_targets {self.row_targets}"
+            )
+        return self

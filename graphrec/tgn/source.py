@@ -1,0 +1,164 @@
+"""The temporal network as a candidate source: its scores are dot products as of each query."""
+
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int32
+from torch import Tensor
+from torch.nn import functional
+
+from graphrec.checks import refuse_future, refuse_unknown_items
+from graphrec.errors import DataError
+from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.tgn.content import NodeContent
+from graphrec.tgn.event_index import EventIndex
+from graphrec.tgn.held_out import part_of
+from graphrec.tgn.live import LiveItems
+from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.query_windows import windows_of_queries
+from graphrec.tgn.readout import select_tokens
+from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.training import Trainer, train_network
+from graphrec.top_k import top_candidates, with_reasons
+
+_SCORES: Final = 1 << 22
+"""Scores computed at a time."""
+
+
+class TemporalNetworkSource:
+    """Recommends the items whose vectors have the highest dot product with the user's.
+
+    Histories come with the queries; the source keeps the network's weights and one state per item.
+    """
+
+    absorbs = True
+
+    def __init__(
+        self,
+        network: NetworkSettings | None = None,
+        training: TrainingSettings | None = None,
+        content: NodeContent | None = None,
+        *,
+        trained: TemporalNetwork | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        """Prepare a source.
+
+        Args:
+            network: Parts of the network; those of `trained` where it is given.
+            training: How `fit` trains.
+            content: What is known of the items; None: nothing.
+            trained: A trained network; `fit` then only sets the states of the items.
+            device: Where to compute; None: a CPU.
+        """
+        self._settings = trained.settings if trained else network or NetworkSettings()
+        self._training = training or TrainingSettings()
+        self._content = content
+        self._device = device or torch.device("cpu")
+        self._trained = trained.to(self._device).eval() if trained else None
+        self._network = self._trained
+        self._items: LiveItems | None = None
+
+    @property
+    def name(self) -> str:
+        """`tgn`."""
+        return "tgn"
+
+    @property
+    def network(self) -> TemporalNetwork:
+        """The trained network.
+
+        Raises:
+            DataError: Nothing was fitted.
+        """
+        if self._network is None:
+            raise DataError("the temporal network was asked before it was fitted — fit it first")
+        return self._network
+
+    def fit(self, events: Interactions, cut_s: int) -> None:
+        """Forget everything, train on `events` unless the network is trained, and set the states.
+
+        Trains for the settings' epochs, all of `events` and without validation.
+
+        Raises:
+            LeakageError: An event is at or after `cut_s`.
+            DataError: Events are not sorted by time.
+        """
+        refuse_future(events, cut_s, self.name)
+        if self._trained is None:
+            self._network = self._train(events)
+        self.network.grow(events.n_items)
+        self._items = LiveItems(self.network.n_items, self.network.scale_s, self._device)
+        self._items.absorb(events)
+
+    def absorb(self, events: Interactions) -> None:
+        """Change the states of the items that `events` touch, and of no others.
+
+        An item that is new to the network gets a vector of its own that nothing was learnt of.
+        """
+        self.network.grow(events.n_items)
+        self._fitted.grow(events.n_items)
+        self._fitted.absorb(events)
+
+    @torch.no_grad()
+    def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
+        """Dot product of each query's vector with every item's."""
+        refuse_unknown_items(queries, self.network.n_items, self.name)
+        score = np.empty((len(queries), self.network.n_items), np.float32)
+        size = max(1, min(1024, _SCORES // max(1, self.network.n_items)))
+        for first in range(0, len(queries), size):
+            part = part_of(queries, first, first + size)
+            windows = windows_of_queries(part, self._settings, self._device)
+            score[first : first + size] = self.network(windows, self._fitted).cpu().numpy()
+        return score
+
+    def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
+        """The best `k` eligible items, each with the past item that points at it the most.
+
+        Scores are shifted to be positive, so that no item is left out for a negative one.
+        """
+        score = self.score(queries)
+        lowest = score.min(axis=1, keepdims=True) if score.size else score
+        candidates = top_candidates(
+            (score - lowest + 1e-6).astype(np.float32), queries, k, eligibility, self.name
+        )
+        return with_reasons(candidates, *self._reasons(queries, candidates.item_row))
+
+    @torch.no_grad()
+    def _reasons(
+        self, queries: Queries, item_row: Int32[np.ndarray, "users k"]
+    ) -> tuple[Int32[np.ndarray, "users k"], Float32[np.ndarray, "users k"]]:
+        windows = windows_of_queries(queries, self._settings, self._device)
+        tokens = select_tokens(windows, self._settings.tokens)
+        code = self.network.codes()
+        pointer = self.network.pointers(windows, self._fitted, code)
+        shown = torch.from_numpy(item_row.astype(np.int64)).to(self._device)
+        alike = functional.embedding(shown.clamp(min=0), code) @ functional.embedding(
+            tokens.item, code
+        ).transpose(1, 2)
+        part = (alike * pointer[:, None, :]).clamp(min=0) * tokens.present[:, None, :]
+        best, at = part.max(dim=-1)
+        total = part.sum(dim=-1)
+        share: Tensor = torch.where(total > 0, best / total.clamp(min=1e-12), 0.0)
+        found = (share > 0) & (shown >= 0)
+        item = torch.where(found, tokens.item.gather(1, at), -1)
+        share = torch.where(found, share, 0.0).clamp(max=1.0)
+        return item.int().cpu().numpy(), share.float().cpu().numpy()
+
+    @property
+    def _fitted(self) -> LiveItems:
+        if self._items is None:
+            raise DataError("the temporal network was asked before it was fitted — fit it first")
+        return self._items
+
+    def _train(self, events: Interactions) -> TemporalNetwork:
+        content = self._content or NodeContent.nothing(events.n_items)
+        network = TemporalNetwork(self._settings, content, seed=self._training.seed)
+        network.to(self._device)
+        if not len(events):
+            return network.eval()
+        index = EventIndex(events, network.scale_s, self._device)
+        target = torch.arange(len(events), device=self._device)
+        train_network(Trainer(network, index, target, self._training), None, lambda _: None)
+        return network.eval()

@@ -1,0 +1,259 @@
+"""Fit a temporal network: predict every event of a log from what lies before it.
+
+States are read off the log, so events may be predicted in any order: nothing goes stale with the
+batch, and no step leaves the device.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from graphrec.errors import SettingsError
+from graphrec.tgn.event_index import EventIndex
+from graphrec.tgn.held_out import HeldOut, figures_of_ranks, held_out_ranks
+from graphrec.tgn.losses import draw_candidates, full_softmax, sampled_softmax
+from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.settings import TrainingSettings
+
+_EAGER_STEPS: Final = 3
+"""Steps before a CUDA graph is recorded, so that every kernel has its workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training events.
+
+    Attributes:
+        number: From 1 on.
+        loss: Mean over the epoch's events, nats.
+        figures: Validation figures by name; empty without validation.
+        events_per_s: Training speed, validation not counted.
+        memory_gb: Highest memory of the device so far, 0 on a CPU.
+    """
+
+    number: int
+    loss: float
+    figures: dict[str, float]
+    events_per_s: float
+    memory_gb: float
+
+
+Report = Callable[[Epoch], None]
+
+
+class Trainer:
+    """A network, its optimiser, and the events it learns to predict."""
+
+    def __init__(
+        self,
+        network: TemporalNetwork,
+        index: EventIndex,
+        target: Int[Tensor, " events"],
+        settings: TrainingSettings,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            network: The network, on the index's device.
+            index: The log.
+            target: Positions of the events to predict.
+            settings: How.
+
+        Raises:
+            SettingsError: There are fewer events than a batch holds rows.
+        """
+        self.network, self._index, self.settings = network, index, settings
+        self._is_cuda = index.device.type == "cuda"
+        self.epoch = 0
+        self._rows = _rows_of(index, target, settings.row_targets)
+        self._rows_per_step = min(settings.batch_size // settings.row_targets, len(self._rows))
+        if not len(self._rows):
+            raise SettingsError(
+                f"{len(target):,} training events — row_targets {settings.row_targets} needs more"
+            )
+        first = self._rows[:, 0]
+        bound = index.bounds_of(first, settings.stale_batch)
+        self._context = network.settings.context + index.hidden_behind(first, bound)
+        self._wanted = torch.zeros(index.n_events, dtype=torch.bool, device=index.device)
+        self._wanted[target] = True
+        count = torch.bincount(index.item[target], minlength=index.n_items).float()
+        self._share = count / count.sum()
+        self.steps_per_epoch = len(self._rows) // self._rows_per_step
+        self._generator = torch.Generator().manual_seed(settings.seed)
+        self._rate = torch.zeros((), device=index.device)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=self._rate if self._is_cuda else settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=self._is_cuda or None,
+            capturable=self._is_cuda,
+        )
+        self._batch = self._rows[: self._rows_per_step].clone()
+        self._loss_sum = torch.zeros((), device=index.device)
+        self._weight_sum = torch.zeros((), device=index.device)
+        self._step_of_batch: Callable[[], None] = self._step
+        self._losses_of: Callable[[Tensor], tuple[Tensor, Tensor]] = self._losses
+        if self._is_cuda and settings.compiled:
+            self._losses_of = torch.compile(self._losses, dynamic=False)
+
+    def run_epoch(self) -> tuple[float, float]:
+        """Predict every event once, in a new order.
+
+        Returns:
+            Mean loss (nats) and events per second.
+        """
+        if self.epoch == 0 and self._is_cuda:
+            torch.manual_seed(self.settings.seed)
+        self.network.train()
+        order = torch.randperm(len(self._rows), generator=self._generator).to(self._index.device)
+        rows = self._rows[order]
+        self._loss_sum.zero_()
+        self._weight_sum.zero_()
+        done = self.epoch * self.steps_per_epoch
+        n_recorded = 0
+        self._synchronize()
+        started = time.perf_counter()
+        for step in range(self.steps_per_epoch):
+            if self._is_cuda and self.settings.cuda_graph and done + step == _EAGER_STEPS:
+                self._record()
+                n_recorded, started = step, time.perf_counter()
+            self._set_rate(done + step)
+            first = step * self._rows_per_step
+            self._batch.copy_(rows[first : first + self._rows_per_step])
+            self._step_of_batch()
+        self._synchronize()
+        seconds = time.perf_counter() - started
+        self.epoch += 1
+        n_events = (self.steps_per_epoch - n_recorded) * self._batch.numel()
+        mean = float(self._loss_sum / self._weight_sum.clamp(min=1e-12))
+        return mean, n_events / seconds
+
+    def _set_rate(self, step: int) -> None:
+        settings = self.settings
+        n_steps = self.steps_per_epoch * settings.epochs
+        warm = min(1.0, (step + 1) / max(1, settings.warmup_steps))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, n_steps))))
+        rate = (
+            settings.learning_rate
+            * warm
+            * (settings.final_rate + (1 - settings.final_rate) * cosine)
+        )
+        if self._is_cuda:
+            self._rate.fill_(rate)
+        else:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+
+    def _step(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(
+            self._index.device.type,
+            torch.bfloat16,
+            enabled=self._is_cuda and self.settings.precision == "bfloat16",
+            cache_enabled=False,
+        ):
+            loss, weight = self._losses_of(self._batch)
+        total = weight.sum()
+        summed = (loss * weight).sum()
+        (summed / total.clamp(min=1e-12)).backward()
+        clip_grad_norm_(self.network.parameters(), self.settings.max_gradient, foreach=True)
+        self.optimizer.step()
+        self._loss_sum += summed.detach()
+        self._weight_sum += total
+
+    def _losses(
+        self, rows: Int[Tensor, "rows targets"]
+    ) -> tuple[Float[Tensor, " events"], Float[Tensor, " events"]]:
+        """Loss and weight of each event of a batch."""
+        index, settings, network = self._index, self.settings, self.network
+        position = rows.reshape(-1)
+        bound = index.bounds_of(position, settings.stale_batch)
+        now_s = index.time_s[bound]
+        if network.settings.state_layers:
+            windows = index.windows_in_rows(
+                rows,
+                bound.view_as(rows),
+                now_s.view_as(rows),
+                network.settings.window,
+                self._context,
+            )
+        else:
+            windows = index.windows(index.user[position], bound, now_s, network.settings.window)
+        target = index.item[position]
+        if settings.loss.kind == "full":
+            loss = full_softmax(network(windows, index.history(bound)), target)
+        else:
+            drawn = draw_candidates(target, self._share, settings.loss)
+            score = network(windows, index.history(bound), drawn.item)
+            loss = sampled_softmax(score, drawn, in_batch=settings.loss.in_batch)
+        weight = self._wanted[position].float()
+        if settings.recency:
+            age = 1 - position.float() / index.n_events
+            weight = weight * torch.exp(-settings.recency * age)
+        return loss, weight
+
+    def _record(self) -> None:
+        """Record one step as a CUDA graph; the recording itself changes no weight."""
+        self._synchronize()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            graph = torch.cuda.CUDAGraph()
+            self.optimizer.zero_grad(set_to_none=True)
+            with torch.cuda.graph(graph, stream=stream):
+                self._step()
+        torch.cuda.current_stream().wait_stream(stream)
+        self._step_of_batch = graph.replay
+
+    def _synchronize(self) -> None:
+        if self._is_cuda:
+            torch.cuda.synchronize()
+
+
+def train_network(trainer: Trainer, held_out: HeldOut | None, report: Report) -> list[Epoch]:
+    """Train to the end or until the validation figure stops rising; keep the best weights.
+
+    Args:
+        trainer: What to train; its network holds the best epoch's weights afterwards.
+        held_out: What epochs are judged by; None keeps the last epoch.
+        report: Told of each epoch.
+    """
+    settings, network = trainer.settings, trainer.network
+    epochs: list[Epoch] = []
+    best, best_state, since_best = -math.inf, None, 0
+    while trainer.epoch < settings.epochs and since_best < settings.patience:
+        loss, speed = trainer.run_epoch()
+        figures = figures_of_ranks(held_out_ranks(network, held_out)) if held_out else {}
+        memory = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
+        epochs.append(Epoch(trainer.epoch, loss, figures, speed, memory))
+        report(epochs[-1])
+        since_best += 1
+        if held_out and figures[settings.metric] > best:
+            best, since_best = figures[settings.metric], 0
+            best_state = copy.deepcopy(network.state_dict())
+    if best_state is not None:
+        network.load_state_dict(best_state)
+    return epochs
+
+
+def _rows_of(
+    index: EventIndex, target: Int[Tensor, " events"], n_targets: int
+) -> Int[Tensor, "rows targets"]:
+    """Stretches of `n_targets` events in the users' order that hold all of `target`."""
+    if n_targets == 1:
+        return target[:, None].clone()
+    n_rows = index.n_events // n_targets
+    stretch = index.by_user[: n_rows * n_targets].view(n_rows, n_targets)
+    rest = index.by_user[-n_targets:][None] if index.n_events % n_targets else stretch[:0]
+    rows = torch.cat([stretch, rest])
+    wanted = torch.zeros(index.n_events, dtype=torch.bool, device=index.device)
+    wanted[target] = True
+    return rows[wanted[rows].any(dim=1)]
