@@ -37,7 +37,7 @@ MethodOption = Annotated[
         "--method",
         "-m",
         help="walk, propagate, popular, popular_window, recent, last_items, item_knn, rp3beta, "
-        "ease or user_knn.",
+        "ease, user_knn or tgn.",
     ),
 ]
 SetOption = Annotated[

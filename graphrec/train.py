@@ -65,12 +65,12 @@ def main() -> int:
 
 
 def _device(name: str) -> "torch.device":
+    from graphrec.experiment.sources import NEEDS_TORCH
+
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            "training needs PyTorch — install graphrec with its extra: pip install 'graphrec[tgn]'"
-        ) from error
+        raise SettingsError(NEEDS_TORCH) from error
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
         raise SettingsError("--device cuda — PyTorch finds no GPU here; use --device cpu")

@@ -18,6 +18,7 @@ COMMANDS = [
     ["similar"],
     ["build"],
     ["evaluate"],
+    ["train"],
     ["demo"],
     ["data", "get"],
     ["data", "check"],

@@ -29,6 +29,7 @@ from graphrec.experiment.settings import (
     Method,
     Protocol,
     StreamProtocol,
+    TemporalNetworkMethod,
     TimeSplitProtocol,
 )
 from graphrec.experiment.sources import build_source, with_baselines
@@ -68,7 +69,13 @@ def load_experiment(path: Path) -> ExperimentSettings:
     if isinstance(settings.data.world, Path):
         found["world"] = world_settings(folder / settings.data.world)
     data = settings.data.model_copy(update=found)
-    return settings.model_copy(update={"data": data})
+    methods = tuple(
+        method.model_copy(update={"weights": folder / method.weights})
+        if isinstance(method, TemporalNetworkMethod) and method.weights is not None
+        else method
+        for method in settings.methods
+    )
+    return settings.model_copy(update={"data": data, "methods": methods})
 
 
 def load_data(data: DataSettings) -> Dataset:

@@ -1,7 +1,7 @@
 """A method's settings become a source: the whole list of choices."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
@@ -30,6 +30,10 @@ from graphrec.retrieval.user_knn import UserKNNSource
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import CandidateSource
 
+NEEDS_TORCH: Final = (
+    "the temporal network needs PyTorch — install graphrec with its extra: "
+    "pip install 'graphrec[tgn]'"
+)
 POPULAR_WEEK = PopularMethod(settings=PopularSettings(window_days=7))
 FORCED_BASELINES: tuple[Method, ...] = (PopularMethod(), POPULAR_WEEK, LastItemsMethod())
 """Every experiment holds these, asked for or not."""
@@ -57,10 +61,7 @@ def build_source(method: Method, dataset: Dataset) -> CandidateSource:
         case UserKNNMethod():
             return UserKNNSource(method.settings)
         case TemporalNetworkMethod():
-            # Importing torch takes seconds, and an installation without the extra has none.
-            from graphrec.experiment.temporal import build_temporal_source
-
-            return build_temporal_source(method, dataset)
+            return _temporal_source(method, dataset)
 
 
 def with_baselines(methods: Sequence[Method]) -> tuple[Method, ...]:
@@ -93,6 +94,15 @@ def method_named(name: str, values: dict[str, Any]) -> Method:
         nested[part] = {**nested.get(part, {}), **loose}
     method: Method = settings_of(kind, nested, f"method {name}")
     return method
+
+
+def _temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> CandidateSource:
+    # Importing torch takes seconds, and an installation without the extra has none.
+    try:
+        from graphrec.experiment.temporal import build_temporal_source
+    except ModuleNotFoundError as error:
+        raise SettingsError(NEEDS_TORCH) from error
+    return build_temporal_source(method, dataset)
 
 
 def _method_classes() -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ from graphrec.top_k import top_candidates, with_reasons
 
 _SCORES: Final = 1 << 22
 """Scores computed at a time."""
+_LOWEST: Final = 1e-6
 
 
 class TemporalNetworkSource:
@@ -103,26 +104,26 @@ class TemporalNetworkSource:
 
     @torch.no_grad()
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
-        """Dot product of each query's vector with every item's."""
+        """Dot product of each query's vector with every item's, the lowest of a query made 1e-6.
+
+        Every item has a reason to be proposed, so no score is 0 or less.
+        """
         refuse_unknown_items(queries, self.network.n_items, self.name)
         score = np.empty((len(queries), self.network.n_items), np.float32)
         size = max(1, min(1024, _SCORES // max(1, self.network.n_items)))
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
             windows = windows_of_queries(part, self._settings, self._device)
-            score[first : first + size] = self.network(windows, self._fitted).cpu().numpy()
+            dot = self.network(windows, self._fitted)
+            dot = dot - dot.min(dim=1, keepdim=True).values + _LOWEST
+            score[first : first + size] = dot.cpu().numpy()
         return score
 
     def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
-        """The best `k` eligible items, each with the past item that points at it the most.
-
-        Scores are shifted to be positive, so that no item is left out for a negative one.
-        """
-        score = self.score(queries)
-        lowest = score.min(axis=1, keepdims=True) if score.size else score
-        candidates = top_candidates(
-            (score - lowest + 1e-6).astype(np.float32), queries, k, eligibility, self.name
-        )
+        """The best `k` eligible items, each with the past item that points at it the most."""
+        candidates = top_candidates(self.score(queries), queries, k, eligibility, self.name)
+        if not len(queries):
+            return candidates
         return with_reasons(candidates, *self._reasons(queries, candidates.item_row))
 
     @torch.no_grad()

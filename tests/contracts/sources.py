@@ -38,6 +38,7 @@ class SourceCase:
     label: str
     make: Callable[[], CandidateSource]
     as_of: bool = True
+    rounding: float = 0.0
 
 
 SOURCES = (
@@ -87,6 +88,7 @@ SOURCES = (
             TrainingSettings(epochs=1, batch_size=64),
         ),
         as_of=False,
+        rounding=1e-5,
     ),
 )
 

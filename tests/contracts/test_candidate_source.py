@@ -121,16 +121,21 @@ def test_neither_events_nor_queries_are_written_to(case):
             np.testing.assert_array_equal(getattr(record, field.name), getattr(copied, field.name))
 
 
-def test_a_batch_of_queries_is_answered_like_each_query_alone(fitted):
+def test_a_batch_of_queries_is_answered_like_each_query_alone(case, fitted):
+    close = {"rtol": case.rounding, "atol": case.rounding}
     queries = all_queries(a_log(1))
     score = fitted.score(queries)
     found = fitted.retrieve(queries, 6, Eligibility())
     for query in range(len(queries)):
         alone = one_query(queries, query)
-        np.testing.assert_array_equal(fitted.score(alone)[0], score[query])
+        np.testing.assert_allclose(fitted.score(alone)[0], score[query], **close)
         own = fitted.retrieve(alone, 6, Eligibility())
-        for field in ("item_row", "score", "source", "reason_item", "reason_share"):
+        for field in ("item_row", "source", "reason_item"):
             np.testing.assert_array_equal(getattr(own, field)[0], getattr(found, field)[query])
+        for field in ("score", "reason_share"):
+            np.testing.assert_allclose(
+                getattr(own, field)[0], getattr(found, field)[query], **close
+            )
 
 
 @pytest.mark.parametrize("eligibility", ELIGIBILITIES, ids=str)

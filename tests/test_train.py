@@ -1,0 +1,95 @@
+"""`graphrec train` trains on a CPU, says so, and refuses what it cannot do in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphrec import cli
+
+EXPERIMENT = """
+name: small
+data: {world: {name: small world, n_events: 1500, days: 20}}
+evaluate: [{protocol: stream}]
+methods:
+  - method: tgn
+    network: {dim: 16, hidden: 16, heads: 2, window: 8, tokens: 4}
+    training: {epochs: 1, batch_size: 128}
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+def run(capsys, *words):
+    code = cli.main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, " ".join(captured.err.split())
+
+
+def test_a_network_is_trained_and_shown(capsys, monkeypatch, experiment):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = run(capsys, "train", experiment, "--device", "cpu", "--seeds", 2)
+    assert code == 0
+    assert "epoch 1" in err
+    assert "events/s" in err
+    assert "stream, strict" in out
+    assert "±" in out
+    folder = experiment.with_suffix("")
+    assert len(json.loads((folder / "training.json").read_text())["runs"]) == 2
+
+
+def test_training_without_a_gpu_is_announced_and_cuda_refused(capsys, monkeypatch, experiment):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, _, err = run(capsys, "train", experiment, "--out", experiment.parent / "out")
+    assert code == 0
+    assert "no GPU found" in err
+    code, _, err = run(capsys, "train", experiment, "--device", "cuda")
+    assert code == 2
+    assert "PyTorch finds no GPU" in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hidden: 16", "hidden: 15", "multiples of heads"),
+        ("epochs: 1", "epochs: 0", "training.epochs"),
+        ("dim: 16", "dims: 16", "network.dims"),
+        ("method: tgn", "method: walk", "walk"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_written(
+    capsys, experiment, old, new, message
+):
+    experiment.write_text(EXPERIMENT.replace(old, new))
+    code, _, err = run(capsys, "train", experiment, "--device", "cpu")
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert not experiment.with_suffix("").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_without_torch_the_extra_is_named(capsys, monkeypatch, experiment, command):
+    for name in [name for name in sys.modules if name.startswith("graphrec.tgn")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "graphrec.experiment.temporal", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, _, err = run(capsys, command, experiment)
+    assert code == 2
+    assert "graphrec[tgn]" in err
+
+
+def test_the_walk_recommender_and_the_commands_never_import_torch():
+    words = "import sys, graphrec.cli, graphrec.experiment.opening; print('torch' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "False"
