@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("recommend")(recommend.recommend)
 app.command("similar")(recommend.similar)
 app.command("train")(train.train)
+app.command("embed")(recommend.embed)
 app.add_typer(data_commands.app, name="data")
 
 

@@ -10,10 +10,12 @@ from graphrec import terminal
 from graphrec.errors import SettingsError
 
 if TYPE_CHECKING:
+    from graphrec.experiment.vectors import NodeVectors
     from graphrec.pipeline import Pipeline, Recommendation, Request
     from graphrec.stages import Queries, Slate
 
 Seen = Literal["hide", "allow", "only_again"]
+Node = Literal["user", "item", "publisher", "keyword"]
 
 DataOption = Annotated[
     Path,
@@ -135,18 +137,34 @@ def recommend(
 
 def similar(
     data: DataOption,
-    item: Annotated[str, typer.Option("--item", "-i", help="Item id.")],
+    item: Annotated[str | None, typer.Option("--item", "-i", help="Item id.")] = None,
     k: CountOption = 10,
     settings: SetOption = None,
     columns: ColumnsOption = None,
     as_json: JsonOption = False,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="Trained network to compare by.")
+    ] = None,
+    kind: Annotated[Node, typer.Option("--type", help="What --id names, with --weights.")] = "item",
+    node: Annotated[str | None, typer.Option("--id", help="Its id, with --weights.")] = None,
+    to: Annotated[Node, typer.Option("--to", help="What is looked for, with --weights.")] = "item",
 ) -> None:
-    """Show the items most like an item: where walks that start at it end up.
+    """Show what is most like an item: where walks that start at it end up, or by a trained network.
 
     [bold]Example[/]
 
       graphrec similar --data data/demo-world --item i000042 --k 5
+
+      graphrec similar --data my-log --weights WEIGHTS --type keyword --id space --to publisher
     """
+    if weights is not None:
+        name = node if node is not None else item
+        if name is None:
+            raise SettingsError("--weights needs --id, and --type unless it names an item")
+        _print_nearest(_vectors(data, weights, columns), (kind, name, to), k, as_json=as_json)
+        return
+    if item is None or node is not None:
+        raise SettingsError("name an item by --item; --id, --type and --to need --weights")
     from graphrec.experiment.opening import open_pipeline
     from graphrec.pipeline import Request
 
@@ -165,6 +183,52 @@ def similar(
         shown.add_row(
             str(rank), escape(str(place.item_id)), escape(place.title), f"{place.score:.4g}"
         )
+    terminal.out().print(shown)
+
+
+def embed(
+    data: DataOption,
+    weights: Annotated[Path, typer.Option("--weights", "-w", help="Trained network.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the vectors.")],
+    columns: ColumnsOption = None,
+) -> None:
+    """Write the vectors of users, items, publishers and keywords as Parquet, one file a type.
+
+    [bold]Example[/]
+
+      graphrec embed --data my-log --weights runs/mine/weights/tgn-stream-strict-0 --out vectors
+    """
+    written = _vectors(data, weights, columns).write(out)
+    shown = terminal.table(f"Vectors in {escape(str(out))}", ("file", "rows"), right=("rows",))
+    for name, rows in written.items():
+        shown.add_row(name, f"{rows:,}")
+    terminal.out().print(shown)
+
+
+def _vectors(data: Path, weights: Path, columns: str | None) -> "NodeVectors":
+    from graphrec.experiment.opening import open_dataset
+    from graphrec.experiment.sources import NEEDS_TORCH
+
+    try:
+        from graphrec.experiment.vectors import NodeVectors
+    except ModuleNotFoundError as error:
+        raise SettingsError(NEEDS_TORCH) from error
+    return NodeVectors(open_dataset(data, columns), weights)
+
+
+def _print_nearest(
+    vectors: "NodeVectors", asked: "tuple[Node, str, Node]", k: int, *, as_json: bool
+) -> None:
+    kind, name, to = asked
+    nearest = vectors.nearest(kind, name, to, k)
+    if as_json:
+        terminal.print_json([{f"{to}_id": key, "score": score} for key, score in nearest])
+        return
+    shown = terminal.table(
+        f"{to.capitalize()}s nearest to {kind} {escape(name)}", ("#", to, "score"), right=("#",)
+    )
+    for rank, (key, score) in enumerate(nearest, start=1):
+        shown.add_row(str(rank), escape(str(key)), f"{score:.4f}")
     terminal.out().print(shown)
 
 

@@ -33,6 +33,9 @@ def train(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")
     ] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a training into the same folder stood.")
+    ] = False,
 ) -> None:
     """Train the temporal networks of an experiment, choose epochs on validation, test once.
 
@@ -54,7 +57,9 @@ def train(
             terminal.follow(bar)(label, epoch.number, n_epochs)
             bar.console.print(_line(label, epoch), soft_wrap=True, highlight=False)
 
-        runs = train_experiment(settings, folder, n_seeds=seeds, device=chosen, progress=tell)
+        runs = train_experiment(
+            settings, folder, n_seeds=seeds, device=chosen, progress=tell, resume=resume
+        )
     console.print(_table(settings.name, runs))
     console.print(f"result: {escape(str(folder / 'training.json'))}", soft_wrap=True)
 

@@ -19,6 +19,7 @@ COMMANDS = [
     ["build"],
     ["evaluate"],
     ["train"],
+    ["embed"],
     ["demo"],
     ["data", "get"],
     ["data", "check"],

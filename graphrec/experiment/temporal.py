@@ -25,8 +25,9 @@ from graphrec.experiment.settings import (
     TemporalNetworkMethod,
     TimeSplitProtocol,
 )
-from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
+from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
 from graphrec.stages import Interactions
+from graphrec.tgn.checkpoint import arrays_of_training, resume_training
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import (
@@ -40,7 +41,7 @@ from graphrec.tgn.live import LiveItems
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 from graphrec.tgn.source import TemporalNetworkSource
-from graphrec.tgn.training import Epoch, Trainer, train_network
+from graphrec.tgn.training import Epoch, Trainer, Verdict, train_network
 from graphrec.tgn.weights import arrays_of_network, network_of_arrays
 
 RESULT = "training.json"
@@ -96,12 +97,13 @@ Progress = Callable[[str, int, Epoch], None]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where networks are trained and kept, and who is told."""
+    """Where networks are trained and kept, who is told, and whether to go on from checkpoints."""
 
     dataset: Dataset
     folder: Path
     device: torch.device
     progress: Progress | None
+    resume: bool
 
 
 def train_experiment(
@@ -111,6 +113,7 @@ def train_experiment(
     n_seeds: int = 1,
     device: torch.device,
     progress: Progress | None = None,
+    resume: bool = False,
 ) -> list[TrainedRun]:
     """Train every temporal network of an experiment under every protocol, and judge each once.
 
@@ -120,6 +123,7 @@ def train_experiment(
         n_seeds: How many seeds, counted up from each method's own.
         device: Where to train.
         progress: Told of each epoch.
+        resume: Go on from the checkpoints of a training of the same experiment in `folder`.
 
     Raises:
         SettingsError: The experiment holds no temporal network, or a protocol does not fit.
@@ -131,7 +135,7 @@ def train_experiment(
         raise SettingsError(f"{settings.name} has no method tgn — there is nothing to train")
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
-    place = _Place(dataset, folder, device, progress)
+    place = _Place(dataset, folder, device, progress, resume)
     runs: list[TrainedRun] = []
     for protocol in settings.evaluate:
         task = _task_of(protocol, events)
@@ -227,6 +231,34 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
+class _Checkpoint:
+    """Where one training stands after its last epoch, on disk."""
+
+    def __init__(self, folder: Path, training: TrainingSettings, dataset: Dataset) -> None:
+        self._folder = folder
+        self._settings = {
+            "training": training.model_dump(mode="json"),
+            "data_sha256": dataset.sha256,
+        }
+
+    def write(self, trainer: Trainer, verdict: Verdict) -> None:
+        arrays, rest = arrays_of_training(trainer, verdict)
+        settings = self._settings | {"rest": rest}
+        counts = {"epochs": len(verdict.epochs)}
+        write_snapshot(Snapshot(arrays, {}, settings, 0, counts), self._folder)
+
+    def resume(self, trainer: Trainer) -> Verdict | None:
+        if not is_snapshot(self._folder):
+            return None
+        snapshot = read_snapshot(self._folder)
+        for name, value in self._settings.items():
+            if snapshot.settings.get(name) != value:
+                raise SnapshotError(
+                    f"{self._folder} holds a training with another {name} — train without --resume"
+                )
+        return resume_training(trainer, snapshot.arrays, snapshot.settings["rest"])
+
+
 def _train(
     method: TemporalNetworkMethod,
     seed: int,
@@ -244,13 +276,18 @@ def _train(
     validation, test = task.judges(index, network)
     target = torch.arange(task.n_training, device=device)
     label = f"{name}, {task.label}, seed {seed}"
+    words = f"{name} {task.label} {seed}".replace(",", "").split()
+    run_name = "-".join(words)
+    trainer = Trainer(network, index, target, training)
+    checkpoint = _Checkpoint(place.folder / "checkpoints" / run_name, training, dataset)
     epochs = train_network(
-        Trainer(network, index, target, training),
+        trainer,
         validation,
         lambda epoch: progress(label, training.epochs, epoch) if progress else None,
+        verdict=checkpoint.resume(trainer) if place.resume else None,
+        keep=lambda verdict: checkpoint.write(trainer, verdict),
     )
-    words = f"{name} {task.label} {seed}".replace(",", "").split()
-    weights = place.folder / "weights" / "-".join(words)
+    weights = place.folder / "weights" / run_name
     write_weights(network, dataset, task.cut_s, weights)
     return TrainedRun(
         name,

@@ -25,6 +25,7 @@ from graphrec.top_k import top_candidates, with_reasons
 _SCORES: Final = 1 << 22
 """Scores computed at a time."""
 _LOWEST: Final = 1e-6
+_QUERIES: Final = 1024
 
 
 class TemporalNetworkSource:
@@ -110,7 +111,7 @@ class TemporalNetworkSource:
         """
         refuse_unknown_items(queries, self.network.n_items, self.name)
         score = np.empty((len(queries), self.network.n_items), np.float32)
-        size = max(1, min(1024, _SCORES // max(1, self.network.n_items)))
+        size = max(1, min(_QUERIES, _SCORES // max(1, self.network.n_items)))
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
             windows = windows_of_queries(part, self._settings, self._device)
@@ -125,6 +126,31 @@ class TemporalNetworkSource:
         if not len(queries):
             return candidates
         return with_reasons(candidates, *self._reasons(queries, candidates.item_row))
+
+    @torch.no_grad()
+    def user_vectors(self, queries: Queries) -> Float32[np.ndarray, "users dim"]:
+        """What each query asks for, in the space of identity vectors."""
+        code = self.network.codes()
+        vectors = np.empty((len(queries), code.shape[1]), np.float32)
+        for first in range(0, len(queries), _QUERIES):
+            part = part_of(queries, first, first + _QUERIES)
+            windows = windows_of_queries(part, self._settings, self._device)
+            asked = self.network.query_vectors(windows, self._fitted, code).code
+            vectors[first : first + _QUERIES] = asked.cpu().numpy()
+        return vectors
+
+    @torch.no_grad()
+    def item_vectors(self) -> Float32[np.ndarray, "items dim"]:
+        """Unit vector of every item."""
+        return self.network.codes().float().cpu().numpy()
+
+    @torch.no_grad()
+    def name_vectors(self) -> Float32[np.ndarray, "nodes dim"] | None:
+        """Unit vector of every publisher, then of every keyword; None where there are none."""
+        content = self.network.content
+        if content is None:
+            return None
+        return functional.normalize(content.name, dim=-1).float().cpu().numpy()
 
     @torch.no_grad()
     def _reasons(

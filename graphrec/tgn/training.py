@@ -71,7 +71,8 @@ class Trainer:
             SettingsError: There are fewer events than a batch holds rows.
         """
         self.network, self._index, self.settings = network, index, settings
-        self._is_cuda = index.device.type == "cuda"
+        self.device = index.device
+        self.is_cuda = index.device.type == "cuda"
         self.epoch = 0
         self._rows = _rows_of(index, target, settings.row_targets)
         self._rows_per_step = min(settings.batch_size // settings.row_targets, len(self._rows))
@@ -87,22 +88,30 @@ class Trainer:
         count = torch.bincount(index.item[target], minlength=index.n_items).float()
         self._share = count / count.sum()
         self.steps_per_epoch = len(self._rows) // self._rows_per_step
-        self._generator = torch.Generator().manual_seed(settings.seed)
+        self.order = torch.Generator().manual_seed(settings.seed)
         self._rate = torch.zeros((), device=index.device)
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
-            lr=self._rate if self._is_cuda else settings.learning_rate,
+            lr=self._rate if self.is_cuda else settings.learning_rate,
             weight_decay=settings.weight_decay,
-            fused=self._is_cuda or None,
-            capturable=self._is_cuda,
+            fused=self.is_cuda or None,
+            capturable=self.is_cuda,
         )
         self._batch = self._rows[: self._rows_per_step].clone()
         self._loss_sum = torch.zeros((), device=index.device)
         self._weight_sum = torch.zeros((), device=index.device)
         self._step_of_batch: Callable[[], None] = self._step
         self._losses_of: Callable[[Tensor], tuple[Tensor, Tensor]] = self._losses
-        if self._is_cuda and settings.compiled:
+        if self.is_cuda and settings.compiled:
             self._losses_of = torch.compile(self._losses, dynamic=False)
+
+    def set_optimizer_state(self, states: dict[int, dict[str, Tensor]]) -> None:
+        """Give the optimiser the moments of another one of the same parameters."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+        if self.is_cuda:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._rate
 
     def run_epoch(self) -> tuple[float, float]:
         """Predict every event once, in a new order.
@@ -110,10 +119,10 @@ class Trainer:
         Returns:
             Mean loss (nats) and events per second.
         """
-        if self.epoch == 0 and self._is_cuda:
+        if self.epoch == 0:
             torch.manual_seed(self.settings.seed)
         self.network.train()
-        order = torch.randperm(len(self._rows), generator=self._generator).to(self._index.device)
+        order = torch.randperm(len(self._rows), generator=self.order).to(self._index.device)
         rows = self._rows[order]
         self._loss_sum.zero_()
         self._weight_sum.zero_()
@@ -122,7 +131,7 @@ class Trainer:
         self._synchronize()
         started = time.perf_counter()
         for step in range(self.steps_per_epoch):
-            if self._is_cuda and self.settings.cuda_graph and done + step == _EAGER_STEPS:
+            if self.is_cuda and self.settings.cuda_graph and done + step == _EAGER_STEPS:
                 self._record()
                 n_recorded, started = step, time.perf_counter()
             self._set_rate(done + step)
@@ -146,7 +155,7 @@ class Trainer:
             * warm
             * (settings.final_rate + (1 - settings.final_rate) * cosine)
         )
-        if self._is_cuda:
+        if self.is_cuda:
             self._rate.fill_(rate)
         else:
             for group in self.optimizer.param_groups:
@@ -157,7 +166,7 @@ class Trainer:
         with torch.autocast(
             self._index.device.type,
             torch.bfloat16,
-            enabled=self._is_cuda and self.settings.precision == "bfloat16",
+            enabled=self.is_cuda and self.settings.precision == "bfloat16",
             cache_enabled=False,
         ):
             loss, weight = self._losses_of(self._batch)
@@ -214,34 +223,62 @@ class Trainer:
         self._step_of_batch = graph.replay
 
     def _synchronize(self) -> None:
-        if self._is_cuda:
+        if self.is_cuda:
             torch.cuda.synchronize()
 
 
-def train_network(trainer: Trainer, held_out: HeldOut | None, report: Report) -> list[Epoch]:
+@dataclass(slots=True)
+class Verdict:
+    """How training has gone so far.
+
+    Attributes:
+        epochs: Every epoch.
+        best: The highest validation figure.
+        best_state: Weights that reached it; None before the first or without validation.
+        since_best: Epochs since then.
+    """
+
+    epochs: list[Epoch]
+    best: float = -math.inf
+    best_state: dict[str, Tensor] | None = None
+    since_best: int = 0
+
+
+def train_network(
+    trainer: Trainer,
+    held_out: HeldOut | None,
+    report: Report,
+    *,
+    verdict: Verdict | None = None,
+    keep: Callable[[Verdict], None] | None = None,
+) -> list[Epoch]:
     """Train to the end or until the validation figure stops rising; keep the best weights.
 
     Args:
         trainer: What to train; its network holds the best epoch's weights afterwards.
         held_out: What epochs are judged by; None keeps the last epoch.
         report: Told of each epoch.
+        verdict: Where a training that goes on stood; None starts.
+        keep: Called after each epoch, so that training can go on from there.
     """
     settings, network = trainer.settings, trainer.network
-    epochs: list[Epoch] = []
-    best, best_state, since_best = -math.inf, None, 0
-    while trainer.epoch < settings.epochs and since_best < settings.patience:
+    verdict = verdict or Verdict([])
+    while trainer.epoch < settings.epochs and verdict.since_best < settings.patience:
         loss, speed = trainer.run_epoch()
         figures = figures_of_ranks(held_out_ranks(network, held_out)) if held_out else {}
-        memory = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
-        epochs.append(Epoch(trainer.epoch, loss, figures, speed, memory))
-        report(epochs[-1])
-        since_best += 1
-        if held_out and figures[settings.metric] > best:
-            best, since_best = figures[settings.metric], 0
-            best_state = copy.deepcopy(network.state_dict())
-    if best_state is not None:
-        network.load_state_dict(best_state)
-    return epochs
+        memory = torch.cuda.max_memory_allocated() / 1e9 if trainer.is_cuda else 0.0
+        verdict.epochs.append(Epoch(trainer.epoch, loss, figures, speed, memory))
+        if held_out:
+            verdict.since_best += 1
+            if figures[settings.metric] > verdict.best:
+                verdict.best, verdict.since_best = figures[settings.metric], 0
+                verdict.best_state = copy.deepcopy(network.state_dict())
+        report(verdict.epochs[-1])
+        if keep:
+            keep(verdict)
+    if verdict.best_state is not None:
+        network.load_state_dict(verdict.best_state)
+    return verdict.epochs
 
 
 def _rows_of(

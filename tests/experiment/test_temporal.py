@@ -171,3 +171,35 @@ def test_weights_are_looked_for_beside_the_experiment_file(tmp_path):
         "methods: [{method: tgn, weights: kept/tgn-0}]\n"
     )
     assert load_experiment(path).methods[0].weights == tmp_path / "kept" / "tgn-0"
+
+
+class MachineGoneError(Exception):
+    """Stands for a machine that went away."""
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(tmp_path, after):
+    training = TRAINING | {"epochs": 4, "patience": 2}
+    network = NETWORK | {"dropout": 0.2}
+    settings = an_experiment(training=training, network=network)
+    whole = train_experiment(settings, tmp_path / "whole", device=CPU)[0]
+
+    def stop(label, n_epochs, epoch):
+        if epoch.number == after + 1:
+            raise MachineGoneError
+
+    with pytest.raises(MachineGoneError):
+        train_experiment(settings, tmp_path / "broken", device=CPU, progress=stop)
+    torch.manual_seed(99)
+    resumed = train_experiment(settings, tmp_path / "broken", device=CPU, resume=True)[0]
+    assert [e.loss for e in resumed.epochs] == [e.loss for e in whole.epochs]
+    assert resumed.test == whole.test
+    for path in whole.weights.glob("*.npy"):
+        np.testing.assert_array_equal(np.load(path), np.load(resumed.weights / path.name))
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
+    train_experiment(an_experiment(training=TRAINING | {"epochs": 1}), tmp_path, device=CPU)
+    other = an_experiment(training=TRAINING | {"epochs": 2})
+    with pytest.raises(SnapshotError, match="another training"):
+        train_experiment(other, tmp_path, device=CPU, resume=True)
