@@ -19,7 +19,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Measure speed against peers; writes benchmarks/results
-	for name in cowatch_build cowatch_absorb walk_steps recommend_latency; do \
+	for name in cowatch_build cowatch_absorb walk_steps recommend_latency tgn_absorb; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 $(BIN)/python:

@@ -138,6 +138,7 @@ class TemporalNetwork(nn.Module):
         windows: Windows,
         history: ItemHistory,
         item: Int[Tensor, " candidates"] | None = None,
+        code: Float[Tensor, "items dim"] | None = None,
     ) -> Float[Tensor, "queries candidates"]:
         """Scores of candidates, the same ones for every query.
 
@@ -145,8 +146,9 @@ class TemporalNetwork(nn.Module):
             windows: The newest events of each query.
             history: States of items as each query knows them.
             item: The candidates; None for every item.
+            code: What `codes` gave, where it was kept.
         """
-        code = self.codes()
+        code = self.codes() if code is None else code
         vectors = self.query_vectors(windows, history, code)
         if item is None:
             item = torch.arange(self.n_items, device=code.device)

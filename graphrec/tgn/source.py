@@ -61,6 +61,7 @@ class TemporalNetworkSource:
         self._trained = trained.to(self._device).eval() if trained else None
         self._network = self._trained
         self._items: LiveItems | None = None
+        self._kept_code: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -91,6 +92,7 @@ class TemporalNetworkSource:
         if self._trained is None:
             self._network = self._train(events)
         self.network.grow(events.n_items)
+        self._kept_code = None
         self._items = LiveItems(self.network.n_items, self.network.scale_s, self._device)
         self._items.absorb(events)
 
@@ -99,7 +101,9 @@ class TemporalNetworkSource:
 
         An item that is new to the network gets a vector of its own that nothing was learnt of.
         """
-        self.network.grow(events.n_items)
+        if events.n_items > self.network.n_items:
+            self.network.grow(events.n_items)
+            self._kept_code = None
         self._fitted.grow(events.n_items)
         self._fitted.absorb(events)
 
@@ -115,7 +119,7 @@ class TemporalNetworkSource:
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
             windows = windows_of_queries(part, self._settings, self._device)
-            dot = self.network(windows, self._fitted)
+            dot = self.network(windows, self._fitted, code=self._code())
             dot = dot - dot.min(dim=1, keepdim=True).values + _LOWEST
             score[first : first + size] = dot.cpu().numpy()
         return score
@@ -130,7 +134,7 @@ class TemporalNetworkSource:
     @torch.no_grad()
     def user_vectors(self, queries: Queries) -> Float32[np.ndarray, "users dim"]:
         """What each query asks for, in the space of identity vectors."""
-        code = self.network.codes()
+        code = self._code()
         vectors = np.empty((len(queries), code.shape[1]), np.float32)
         for first in range(0, len(queries), _QUERIES):
             part = part_of(queries, first, first + _QUERIES)
@@ -142,7 +146,7 @@ class TemporalNetworkSource:
     @torch.no_grad()
     def item_vectors(self) -> Float32[np.ndarray, "items dim"]:
         """Unit vector of every item."""
-        return self.network.codes().float().cpu().numpy()
+        return self._code().float().cpu().numpy()
 
     @torch.no_grad()
     def name_vectors(self) -> Float32[np.ndarray, "nodes dim"] | None:
@@ -158,7 +162,7 @@ class TemporalNetworkSource:
     ) -> tuple[Int32[np.ndarray, "users k"], Float32[np.ndarray, "users k"]]:
         windows = windows_of_queries(queries, self._settings, self._device)
         tokens = select_tokens(windows, self._settings.tokens)
-        code = self.network.codes()
+        code = self._code()
         pointer = self.network.pointers(windows, self._fitted, code)
         shown = torch.from_numpy(item_row.astype(np.int64)).to(self._device)
         alike = functional.embedding(shown.clamp(min=0), code) @ functional.embedding(
@@ -172,6 +176,12 @@ class TemporalNetworkSource:
         item = torch.where(found, tokens.item.gather(1, at), -1)
         share = torch.where(found, share, 0.0).clamp(max=1.0)
         return item.int().cpu().numpy(), share.float().cpu().numpy()
+
+    def _code(self) -> Tensor:
+        """Unit vector of every item, computed once for all questions until an item is new."""
+        if self._kept_code is None:
+            self._kept_code = self.network.codes()
+        return self._kept_code
 
     @property
     def _fitted(self) -> LiveItems:
