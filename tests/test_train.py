@@ -78,9 +78,9 @@ def test_a_wrong_setting_is_refused_before_anything_is_written(
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_without_torch_the_extra_is_named(capsys, monkeypatch, experiment, command):
-    for name in [name for name in sys.modules if name.startswith("graphrec.tgn")]:
+    with_torch = ("graphrec.tgn", "graphrec.experiment.temporal", "graphrec.experiment.trained")
+    for name in [name for name in sys.modules if name.startswith(with_torch)]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "graphrec.experiment.temporal", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     code, _, err = run(capsys, command, experiment)
     assert code == 2

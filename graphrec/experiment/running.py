@@ -108,6 +108,11 @@ def run_experiment(
     """
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
+    if any(isinstance(m, TemporalNetworkMethod) and m.weights for m in settings.methods):
+        # Importing torch takes seconds.
+        from graphrec.experiment.trained import refuse_weights_of_another_protocol
+
+        refuse_weights_of_another_protocol(settings, dataset)
     methods = with_baselines(settings.methods)
     sources = [build_source(method, dataset) for method in methods]
     results: list[EvaluationResult] = []

@@ -135,6 +135,12 @@ class TemporalNetworkMethod(_Method):
         None, description="Snapshot of a trained network; relative to the experiment file."
     )
 
+    @model_validator(mode="after")
+    def _weights_stand_alone(self) -> "TemporalNetworkMethod":
+        if self.weights is not None and {"network", "training"} & self.model_fields_set:
+            raise ValueError("weights hold a trained network — drop network and training")
+        return self
+
 
 Method = Annotated[
     WalkMethod

@@ -99,7 +99,7 @@ def method_named(name: str, values: dict[str, Any]) -> Method:
 def _temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> CandidateSource:
     # Importing torch takes seconds, and an installation without the extra has none.
     try:
-        from graphrec.experiment.temporal import build_temporal_source
+        from graphrec.experiment.trained import build_temporal_source
     except ModuleNotFoundError as error:
         raise SettingsError(NEEDS_TORCH) from error
     return build_temporal_source(method, dataset)

@@ -1,7 +1,8 @@
 """Train the temporal networks of an experiment, judge them once, and keep their weights."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from graphrec.evaluation.ranks import ItemLists
 from graphrec.evaluation.stream import same_second_lists
 from graphrec.events.dataset import Dataset
 from graphrec.events.history import HistoryIndex
+from graphrec.experiment.reading import settings_of
 from graphrec.experiment.running import events_of, load_data
 from graphrec.experiment.settings import (
+    DataSettings,
     ExperimentSettings,
     LastOutProtocol,
     Protocol,
@@ -25,6 +28,7 @@ from graphrec.experiment.settings import (
     TemporalNetworkMethod,
     TimeSplitProtocol,
 )
+from graphrec.experiment.trained import content_of, data_key, write_weights
 from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
 from graphrec.stages import Interactions
 from graphrec.tgn.checkpoint import arrays_of_training, resume_training
@@ -39,10 +43,8 @@ from graphrec.tgn.held_out import (
 )
 from graphrec.tgn.live import LiveItems
 from graphrec.tgn.network import TemporalNetwork
-from graphrec.tgn.settings import NetworkSettings, TrainingSettings
-from graphrec.tgn.source import TemporalNetworkSource
+from graphrec.tgn.settings import TrainingSettings
 from graphrec.tgn.training import Epoch, Trainer, Verdict, train_network
-from graphrec.tgn.weights import arrays_of_network, network_of_arrays
 
 RESULT = "training.json"
 
@@ -75,7 +77,8 @@ class _Task:
     """What a network learns and is judged by.
 
     Attributes:
-        label: Name of the protocol.
+        protocol: The protocol.
+        label: Its name.
         events: The log that is indexed.
         n_training: The first so many of `events` are predicted in training.
         stale_batch: As in `TrainingSettings`.
@@ -83,6 +86,7 @@ class _Task:
         cut_s: All that is learnt lies before this time, UTC seconds.
     """
 
+    protocol: Protocol
     label: str
     events: Interactions
     n_training: int
@@ -133,15 +137,29 @@ def train_experiment(
     methods = [m for m in settings.methods if isinstance(m, TemporalNetworkMethod)]
     if not methods:
         raise SettingsError(f"{settings.name} has no method tgn — there is nothing to train")
+    _refuse_what_training_ignores(settings, methods)
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
     place = _Place(dataset, folder, device, progress, resume)
-    runs: list[TrainedRun] = []
-    for protocol in settings.evaluate:
-        task = _task_of(protocol, events)
-        for method in methods:
-            first = method.training.seed
-            runs += [_train(method, seed, task, place) for seed in range(first, first + n_seeds)]
+    plans = [
+        _plan_of(method, seed, _task_of(protocol, events), settings.data)
+        for protocol in settings.evaluate
+        for method in methods
+        for seed in range(method.training.seed, method.training.seed + n_seeds)
+    ]
+    names = [plan.run_name for plan in plans]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise SettingsError(
+            f"two runs would be kept as {repeated[0]} — give methods names that differ"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file — --out names a folder")
+    try:
+        runs = [_train(plan, place) for plan in plans]
+    except torch.OutOfMemoryError as error:
+        raise SettingsError(
+            f"out of memory on {device_name(device)} — lower batch_size, window or state_layers"
+        ) from error
     provenance = provenance_of(
         dataset.name,
         dataset.sha256,
@@ -152,94 +170,29 @@ def train_experiment(
     return runs
 
 
-def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> TemporalNetworkSource:
-    """The source a method describes: with the weights it names, or to be trained by `fit`.
-
-    Raises:
-        SnapshotError: The weights are damaged, or belong to another log or another network.
-    """
-    content = content_of(dataset) if method.content else None
-    if method.weights is None:
-        return TemporalNetworkSource(method.network, method.training, content)
-    trained = read_weights(method.weights, dataset)
-    return TemporalNetworkSource(trained=trained)
-
-
-def content_of(dataset: Dataset) -> NodeContent:
-    """Publishers and keywords of each item, by the log's edges."""
-    log = dataset.log
-    n_publishers = log.n_nodes.get("publisher", 0)
-    n_keywords = log.n_nodes.get("keyword", 0)
-    item, name = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for place, kind in enumerate(log.edge_types):
-        if kind.source != "item" or kind.target not in ("publisher", "keyword"):
-            continue
-        mine = log.edge_type == place
-        first = 0 if kind.target == "publisher" else n_publishers
-        item.append(log.source_row[mine].astype(np.int64))
-        name.append(log.target_row[mine].astype(np.int64) + first)
-    items, names = np.concatenate(item), np.concatenate(name)
-    order = np.lexsort([names, items])
-    ptr = np.searchsorted(items[order], np.arange(dataset.n_items + 1))
-    return NodeContent(
-        dataset.n_items, n_publishers, n_keywords, ptr.astype(np.int64), names[order]
-    )
-
-
-def write_weights(network: TemporalNetwork, dataset: Dataset, cut_s: int, folder: Path) -> None:
-    """Keep a trained network as a snapshot.
-
-    Raises:
-        SnapshotError: `folder` is something else, or cannot be written.
-    """
-    content = content_of(dataset) if network.content is not None else None
-    settings = {
-        "network": network.settings.model_dump(mode="json"),
-        "n_publishers": content.n_publishers if content else 0,
-        "n_keywords": content.n_keywords if content else 0,
-        "data": dataset.name,
-        "data_sha256": dataset.sha256,
-    }
-    counts = {"items": network.n_items, "parameters": sum(p.numel() for p in network.parameters())}
-    write_snapshot(Snapshot(arrays_of_network(network), {}, settings, cut_s, counts), folder)
-
-
-def read_weights(folder: Path, dataset: Dataset) -> TemporalNetwork:
-    """A network that `write_weights` kept.
-
-    Raises:
-        SnapshotError: It is damaged, no network, or was trained on another log.
-    """
-    snapshot = read_snapshot(folder)
-    if "network" not in snapshot.settings:
-        raise SnapshotError(f"{folder} is no snapshot of a temporal network")
-    if snapshot.settings["data_sha256"] != dataset.sha256:
-        raise SnapshotError(
-            f"{folder} was trained on {snapshot.settings['data']}, whose files differ from "
-            f"{dataset.name}'s — its rows would name other items; train it again"
-        )
-    return network_of_arrays(
-        snapshot.arrays,
-        NetworkSettings.model_validate(snapshot.settings["network"]),
-        snapshot.settings["n_publishers"],
-        snapshot.settings["n_keywords"],
-    )
-
-
 def device_name(device: torch.device) -> str:
     """The card's name, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One run: all that is checked before the first run starts."""
+
+    name: str
+    run_name: str
+    method: TemporalNetworkMethod
+    training: TrainingSettings
+    task: _Task
+    identity: dict[str, object]
+
+
 class _Checkpoint:
     """Where one training stands after its last epoch, on disk."""
 
-    def __init__(self, folder: Path, training: TrainingSettings, dataset: Dataset) -> None:
+    def __init__(self, folder: Path, identity: dict[str, object]) -> None:
         self._folder = folder
-        self._settings = {
-            "training": training.model_dump(mode="json"),
-            "data_sha256": dataset.sha256,
-        }
+        self._settings = identity
 
     def write(self, trainer: Trainer, verdict: Verdict) -> None:
         arrays, rest = arrays_of_training(trainer, verdict)
@@ -259,27 +212,36 @@ class _Checkpoint:
         return resume_training(trainer, snapshot.arrays, snapshot.settings["rest"])
 
 
-def _train(
-    method: TemporalNetworkMethod,
-    seed: int,
-    task: _Task,
-    place: _Place,
-) -> TrainedRun:
-    dataset, device, progress = place.dataset, place.device, place.progress
+def _plan_of(method: TemporalNetworkMethod, seed: int, task: _Task, data: DataSettings) -> _Plan:
     name = method.name or "tgn"
     update = {"seed": seed, "stale_batch": method.training.stale_batch or task.stale_batch}
-    training = TrainingSettings.model_validate(method.training.model_dump() | update)
+    training = settings_of(TrainingSettings, method.training.model_dump() | update, "training")
+    identity: dict[str, object] = {
+        "network": method.network.model_dump(mode="json"),
+        "content": method.content,
+        "training": training.model_dump(mode="json"),
+        "protocol": task.protocol.model_dump(mode="json"),
+        "data": data.model_dump(mode="json", exclude={"path"}),
+    }
+    slug = re.sub(r"[^A-Za-z0-9_]+", "-", f"{name} {task.label} {seed}").strip("-")
+    return _Plan(name, slug, method, training, task, identity)
+
+
+def _train(plan: _Plan, place: _Place) -> TrainedRun:
+    method, training, task = plan.method, plan.training, plan.task
+    dataset, device, progress = place.dataset, place.device, place.progress
     content = content_of(dataset) if method.content else NodeContent.nothing(dataset.n_items)
-    torch.manual_seed(seed)
-    network = TemporalNetwork(method.network, content, seed=seed).to(device)
+    torch.manual_seed(training.seed)
+    network = TemporalNetwork(method.network, content, seed=training.seed).to(device)
     index = EventIndex(task.events, network.scale_s, device)
     validation, test = task.judges(index, network)
     target = torch.arange(task.n_training, device=device)
-    label = f"{name}, {task.label}, seed {seed}"
-    words = f"{name} {task.label} {seed}".replace(",", "").split()
-    run_name = "-".join(words)
+    label = f"{plan.name}, {task.label}, seed {training.seed}"
     trainer = Trainer(network, index, target, training)
-    checkpoint = _Checkpoint(place.folder / "checkpoints" / run_name, training, dataset)
+    checkpoint = _Checkpoint(
+        place.folder / "checkpoints" / plan.run_name,
+        plan.identity | {"data_sha256": data_key(dataset)},
+    )
     epochs = train_network(
         trainer,
         validation,
@@ -287,17 +249,30 @@ def _train(
         verdict=checkpoint.resume(trainer) if place.resume else None,
         keep=lambda verdict: checkpoint.write(trainer, verdict),
     )
-    weights = place.folder / "weights" / run_name
-    write_weights(network, dataset, task.cut_s, weights)
+    weights = place.folder / "weights" / plan.run_name
+    write_weights(network, dataset, task.cut_s, task.protocol.protocol, weights)
     return TrainedRun(
-        name,
+        plan.name,
         task.label,
-        seed,
+        training.seed,
         epochs,
         figures_of_ranks(held_out_ranks(network, validation)),
         figures_of_ranks(held_out_ranks(network, test)),
         weights,
     )
+
+
+def _refuse_what_training_ignores(
+    settings: ExperimentSettings, methods: Sequence[TemporalNetworkMethod]
+) -> None:
+    if settings.catalogue != "all":
+        raise SettingsError(
+            f"catalogue {settings.catalogue} — networks are trained and judged on all items; "
+            "measure the trained weights under it with graphrec evaluate"
+        )
+    for method in methods:
+        if method.weights is not None:
+            raise SettingsError(f"weights {method.weights} — a method to be trained has none yet")
 
 
 def _task_of(protocol: Protocol, events: Interactions) -> _Task:
@@ -316,6 +291,10 @@ def _task_of(protocol: Protocol, events: Interactions) -> _Task:
 def _stream_task(protocol: StreamProtocol, events: Interactions) -> _Task:
     cuts = Cuts.at_quantiles(events, protocol.training, protocol.validation)
     start, middle, end = cuts.positions(events)
+    if not start < middle < end:
+        raise SettingsError(
+            f"{middle - start:,} validation and {end - middle:,} test events — a network needs both"
+        )
     stale = protocol.batch_size if protocol.regime == "batch" else 0
     spans = ((start, middle), (middle, end))
     tied = same_second_lists(events.take(slice(start, end)))
@@ -337,10 +316,17 @@ def _stream_task(protocol: StreamProtocol, events: Interactions) -> _Task:
         return validation, test
 
     label = f"stream, {protocol.regime_name}"
-    return _Task(label, events.take(slice(0, end)), start, stale, judges, cuts.validation_s)
+    return _Task(
+        protocol, label, events.take(slice(0, end)), start, stale, judges, cuts.validation_s
+    )
 
 
 def _last_out_task(protocol: LastOutProtocol, events: Interactions) -> _Task:
+    if protocol.learn_validation or set(protocol.splits) != {"validation", "test"}:
+        raise SettingsError(
+            "last_out with learn_validation or without one of its splits — a network is judged "
+            "on both, and learns neither"
+        )
     held = hold_out(events, protocol)
     learnt = events.take(held.learnt("training"))
     history = HistoryIndex(events)
@@ -364,7 +350,7 @@ def _last_out_task(protocol: LastOutProtocol, events: Interactions) -> _Task:
         return parts[0], parts[1]
 
     label = f"last_out, {protocol.regime_name}"
-    return _Task(label, learnt, len(learnt), 0, judges, cut_s)
+    return _Task(protocol, label, learnt, len(learnt), 0, judges, cut_s)
 
 
 def _padded(lists: ItemLists) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from graphrec.errors import DataError
 from graphrec.stages import Queries
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.live import LiveItems
@@ -18,6 +19,8 @@ from graphrec.tgn.questions import ItemHistory, Windows
 from graphrec.tgn.ranking import hit_rate, mean_ndcg, mean_reciprocal_rank, target_ranks
 
 _SCORES: Final = 1 << 22
+_STATE_PAIRS: Final = 1 << 24
+"""Pairs of events whose attention is biased at a time; some 100 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class HeldOutPositions:
     def questions(self, network: TemporalNetwork) -> Iterator[Question]:
         """The held-out events in batches."""
         index, settings = self._index, network.settings
-        size = max(1, min(4096, _SCORES // max(1, network.n_items)))
+        size = queries_at_once(network)
         for first in range(0, len(self._position), size):
             part = slice(first, first + size)
             position, bound, now_s = self._position[part], self._bound[part], self._now_s[part]
@@ -111,7 +114,7 @@ class HeldOutQueries:
 
     def questions(self, network: TemporalNetwork) -> Iterator[Question]:
         """The queries in batches."""
-        size = 256
+        size = queries_at_once(network)
         for first in range(0, len(self._queries), size):
             part = part_of(self._queries, first, first + size)
             target = self._target[first : first + size]
@@ -129,15 +132,29 @@ HeldOut = HeldOutPositions | HeldOutQueries
 
 @torch.no_grad()
 def held_out_ranks(network: TemporalNetwork, held_out: HeldOut) -> Float[Tensor, " queries"]:
-    """Rank of each held-out item among all candidates, by the network as it stands."""
+    """Rank of each held-out item among all candidates, by the network as it stands, on the CPU.
+
+    Raises:
+        DataError: A score is not finite.
+    """
     was_training = network.training
     network.eval()
-    ranks = [
-        target_ranks(network(asked.windows, asked.history), asked.target, asked.excluded)
-        for asked in held_out.questions(network)
-    ]
+    ranks = [torch.empty(0, dtype=torch.float64)]
+    for asked in held_out.questions(network):
+        score = network(asked.windows, asked.history)
+        if not bool(torch.isfinite(score).all()):
+            raise DataError("the network scored NaN or infinity — its weights are of no use")
+        ranks.append(target_ranks(score, asked.target, asked.excluded).cpu())
     network.train(was_training)
     return torch.cat(ranks)
+
+
+def queries_at_once(network: TemporalNetwork) -> int:
+    """How many queries to score together, so that memory stays within some gigabytes."""
+    settings = network.settings
+    by_scores = _SCORES // max(1, network.n_items)
+    by_states = _STATE_PAIRS // settings.context**2 if settings.state_layers else by_scores
+    return max(1, min(4096, by_scores, by_states))
 
 
 def figures_of_ranks(rank: Float[Tensor, " queries"]) -> dict[str, float]:

@@ -54,11 +54,11 @@ class LiveItems(ItemHistory):
         item = events.item_row[order].astype(np.int64)
         time_s = events.time_s[order]
         touched, local = np.unique(item, return_inverse=True)
-        old_s = self._time_s[touched]
         was_known = self._count[touched] > 0
         last = np.zeros(len(touched), np.int64)
         last[local] = np.arange(len(item))
-        newest_s = np.where(was_known, np.maximum(old_s, time_s[last]), time_s[last])
+        old_s = np.where(was_known, self._time_s[touched], time_s[last])
+        newest_s = np.maximum(old_s, time_s[last])
         decay = np.exp(-(newest_s - old_s)[:, None] / self._scale_s)
         sums = np.where(was_known[:, None], self._sums[touched] * decay, 0.0)
         np.add.at(sums, local, np.exp(-(newest_s[local] - time_s)[:, None] / self._scale_s))

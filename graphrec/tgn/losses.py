@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -57,6 +57,7 @@ def sampled_softmax(
     candidates: Candidates,
     *,
     in_batch: bool = True,
+    usable: Bool[Tensor, " queries"] | None = None,
 ) -> Float[Tensor, " queries"]:
     """An estimate of `full_softmax` from the scores of drawn candidates.
 
@@ -68,6 +69,7 @@ def sampled_softmax(
         score: Scores; query q's own positive is candidate q.
         candidates: What was drawn.
         in_batch: Whether other queries' positives are negatives.
+        usable: Whose positives may be; None: everybody's.
 
     Source:
         Bengio and Senecal 2008, doi:10.1109/TNN.2007.912312; the correction of in-batch draws is
@@ -79,6 +81,8 @@ def sampled_softmax(
     left_out = candidates.item[None, :] == target[:, None]
     if not in_batch:
         left_out[:, :n_queries] = True
+    elif usable is not None:
+        left_out[:, :n_queries] |= ~usable
     corrected = (score - candidates.log_expected).masked_fill(left_out, float("-inf"))
     positive = score[own, own]
     return torch.logaddexp(torch.logsumexp(corrected, dim=1), positive) - positive

@@ -50,7 +50,7 @@ class NetworkSettings(_Settings):
         description="Give each token how often, how lately and out of what habit its item was "
         "used before; of no use where nobody comes back to an item.",
     )
-    popularity_scales_hours: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = Field(
+    popularity_scales_hours: tuple[Annotated[float, Field(ge=1e-3, le=1e6)], ...] = Field(
         (1 / 60, 1 / 6, 1.0, 6.0, 24.0, 168.0),
         max_length=16,
         description="Times in which an event's part in an item's popularity decays to 1/e, hours; "
@@ -98,6 +98,12 @@ class LossSettings(_Settings):
     n_uniform: int = Field(1024, ge=0, le=1_000_000, description="Uniform negatives a batch.")
     in_batch: bool = Field(True, description="Whether the batch's other positives are negatives.")
 
+    @model_validator(mode="after")
+    def _has_negatives(self) -> "LossSettings":
+        if not self.n_uniform and not self.in_batch:
+            raise ValueError("n_uniform 0 without in_batch — a positive needs negatives")
+        return self
+
 
 class TrainingSettings(_Settings):
     """How the network is fitted."""
@@ -122,7 +128,7 @@ class TrainingSettings(_Settings):
         0.0,
         ge=0,
         le=20,
-        description="Events count e^-recency at the log's start and 1 at its end.",
+        description="Events count e^-recency at the log's start and 1 at the last one learnt.",
     )
     stale_batch: int = Field(
         0,

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphrec.checks import refuse_future, refuse_unknown_items
-from graphrec.errors import DataError
+from graphrec.errors import DataError, LeakageError
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
-from graphrec.tgn.held_out import part_of
+from graphrec.tgn.held_out import part_of, queries_at_once
 from graphrec.tgn.live import LiveItems
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.query_windows import windows_of_queries
@@ -22,10 +22,7 @@ from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 from graphrec.tgn.training import Trainer, train_network
 from graphrec.top_k import top_candidates, with_reasons
 
-_SCORES: Final = 1 << 22
-"""Scores computed at a time."""
 _LOWEST: Final = 1e-6
-_QUERIES: Final = 1024
 
 
 class TemporalNetworkSource:
@@ -43,6 +40,7 @@ class TemporalNetworkSource:
         content: NodeContent | None = None,
         *,
         trained: TemporalNetwork | None = None,
+        trained_until_s: int | None = None,
         device: torch.device | None = None,
     ) -> None:
         """Prepare a source.
@@ -52,11 +50,13 @@ class TemporalNetworkSource:
             training: How `fit` trains.
             content: What is known of the items; None: nothing.
             trained: A trained network; `fit` then only sets the states of the items.
+            trained_until_s: Everything `trained` learnt lies before this time, UTC seconds.
             device: Where to compute; None: a CPU.
         """
         self._settings = trained.settings if trained else network or NetworkSettings()
         self._training = training or TrainingSettings()
         self._content = content
+        self._trained_until_s = trained_until_s
         self._device = device or torch.device("cpu")
         self._trained = trained.to(self._device).eval() if trained else None
         self._network = self._trained
@@ -85,10 +85,16 @@ class TemporalNetworkSource:
         Trains for the settings' epochs, all of `events` and without validation.
 
         Raises:
-            LeakageError: An event is at or after `cut_s`.
+            LeakageError: An event is at or after `cut_s`, or the network was trained on events that
+                are.
             DataError: Events are not sorted by time.
         """
         refuse_future(events, cut_s, self.name)
+        if self._trained_until_s is not None and self._trained_until_s > cut_s:
+            raise LeakageError(
+                f"{self.name} was trained on events up to {self._trained_until_s} s and is to "
+                f"answer as of {cut_s} s — train it on what lies before"
+            )
         if self._trained is None:
             self._network = self._train(events)
         self.network.grow(events.n_items)
@@ -115,7 +121,7 @@ class TemporalNetworkSource:
         """
         refuse_unknown_items(queries, self.network.n_items, self.name)
         score = np.empty((len(queries), self.network.n_items), np.float32)
-        size = max(1, min(_QUERIES, _SCORES // max(1, self.network.n_items)))
+        size = queries_at_once(self.network)
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
             windows = windows_of_queries(part, self._settings, self._device)
@@ -129,18 +135,27 @@ class TemporalNetworkSource:
         candidates = top_candidates(self.score(queries), queries, k, eligibility, self.name)
         if not len(queries):
             return candidates
-        return with_reasons(candidates, *self._reasons(queries, candidates.item_row))
+        size = queries_at_once(self.network)
+        parts = [
+            self._reasons(
+                part_of(queries, first, first + size), candidates.item_row[first : first + size]
+            )
+            for first in range(0, len(queries), size)
+        ]
+        items, shares = zip(*parts, strict=True)
+        return with_reasons(candidates, np.concatenate(items), np.concatenate(shares))
 
     @torch.no_grad()
     def user_vectors(self, queries: Queries) -> Float32[np.ndarray, "users dim"]:
         """What each query asks for, in the space of identity vectors."""
         code = self._code()
         vectors = np.empty((len(queries), code.shape[1]), np.float32)
-        for first in range(0, len(queries), _QUERIES):
-            part = part_of(queries, first, first + _QUERIES)
+        size = queries_at_once(self.network)
+        for first in range(0, len(queries), size):
+            part = part_of(queries, first, first + size)
             windows = windows_of_queries(part, self._settings, self._device)
             asked = self.network.query_vectors(windows, self._fitted, code).code
-            vectors[first : first + _QUERIES] = asked.cpu().numpy()
+            vectors[first : first + size] = asked.cpu().numpy()
         return vectors
 
     @torch.no_grad()

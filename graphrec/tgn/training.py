@@ -68,23 +68,25 @@ class Trainer:
             settings: How.
 
         Raises:
-            SettingsError: There are fewer events than a batch holds rows.
+            SettingsError: There are no events to predict, or fewer than a row holds.
         """
         self.network, self._index, self.settings = network, index, settings
         self.device = index.device
         self.is_cuda = index.device.type == "cuda"
         self.epoch = 0
+        if not len(target) or index.n_events < settings.row_targets:
+            raise SettingsError(
+                f"{len(target):,} training events in a log of {index.n_events:,} — row_targets "
+                f"{settings.row_targets} needs at least as many"
+            )
         self._rows = _rows_of(index, target, settings.row_targets)
         self._rows_per_step = min(settings.batch_size // settings.row_targets, len(self._rows))
-        if not len(self._rows):
-            raise SettingsError(
-                f"{len(target):,} training events — row_targets {settings.row_targets} needs more"
-            )
         first = self._rows[:, 0]
         bound = index.bounds_of(first, settings.stale_batch)
         self._context = network.settings.context + index.hidden_behind(first, bound)
         self._wanted = torch.zeros(index.n_events, dtype=torch.bool, device=index.device)
         self._wanted[target] = True
+        self._end = int(target.max()) + 1
         count = torch.bincount(index.item[target], minlength=index.n_items).float()
         self._share = count / count.sum()
         self.steps_per_epoch = len(self._rows) // self._rows_per_step
@@ -101,6 +103,7 @@ class Trainer:
         self._loss_sum = torch.zeros((), device=index.device)
         self._weight_sum = torch.zeros((), device=index.device)
         self._step_of_batch: Callable[[], None] = self._step
+        self._n_eager = 0
         self._losses_of: Callable[[Tensor], tuple[Tensor, Tensor]] = self._losses
         if self.is_cuda and settings.compiled:
             self._losses_of = torch.compile(self._losses, dynamic=False)
@@ -114,7 +117,7 @@ class Trainer:
                 group["lr"] = self._rate
 
     def run_epoch(self) -> tuple[float, float]:
-        """Predict every event once, in a new order.
+        """Predict every event at most once, in a new order; what fills no batch is left for later.
 
         Returns:
             Mean loss (nats) and events per second.
@@ -131,13 +134,14 @@ class Trainer:
         self._synchronize()
         started = time.perf_counter()
         for step in range(self.steps_per_epoch):
-            if self.is_cuda and self.settings.cuda_graph and done + step == _EAGER_STEPS:
+            if self.is_cuda and self.settings.cuda_graph and self._n_eager == _EAGER_STEPS:
                 self._record()
                 n_recorded, started = step, time.perf_counter()
             self._set_rate(done + step)
             first = step * self._rows_per_step
             self._batch.copy_(rows[first : first + self._rows_per_step])
             self._step_of_batch()
+            self._n_eager += 1
         self._synchronize()
         seconds = time.perf_counter() - started
         self.epoch += 1
@@ -196,16 +200,16 @@ class Trainer:
             )
         else:
             windows = index.windows(index.user[position], bound, now_s, network.settings.window)
-        target = index.item[position]
+        target, wanted = index.item[position], self._wanted[position]
         if settings.loss.kind == "full":
             loss = full_softmax(network(windows, index.history(bound)), target)
         else:
             drawn = draw_candidates(target, self._share, settings.loss)
             score = network(windows, index.history(bound), drawn.item)
-            loss = sampled_softmax(score, drawn, in_batch=settings.loss.in_batch)
-        weight = self._wanted[position].float()
+            loss = sampled_softmax(score, drawn, in_batch=settings.loss.in_batch, usable=wanted)
+        weight = wanted.float()
         if settings.recency:
-            age = 1 - position.float() / index.n_events
+            age = (1 - position.float() / self._end).clamp(min=0)
             weight = weight * torch.exp(-settings.recency * age)
         return loss, weight
 
@@ -260,11 +264,19 @@ def train_network(
         report: Told of each epoch.
         verdict: Where a training that goes on stood; None starts.
         keep: Called after each epoch, so that training can go on from there.
+
+    Raises:
+        SettingsError: Training diverged.
     """
     settings, network = trainer.settings, trainer.network
     verdict = verdict or Verdict([])
     while trainer.epoch < settings.epochs and verdict.since_best < settings.patience:
         loss, speed = trainer.run_epoch()
+        if not math.isfinite(loss):
+            raise SettingsError(
+                f"training diverged in epoch {trainer.epoch}: its loss is {loss} — lower "
+                f"learning_rate {settings.learning_rate} or max_gradient {settings.max_gradient}"
+            )
         figures = figures_of_ranks(held_out_ranks(network, held_out)) if held_out else {}
         memory = torch.cuda.max_memory_allocated() / 1e9 if trainer.is_cuda else 0.0
         verdict.epochs.append(Epoch(trainer.epoch, loss, figures, speed, memory))

@@ -1,19 +1,25 @@
 """Temporal networks of an experiment: trained, judged, kept and read back."""
 
 import json
-from dataclasses import replace
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from graphrec.errors import SettingsError, SnapshotError
+from graphrec.errors import DataError, LeakageError, SettingsError, SnapshotError
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
-from graphrec.experiment.running import events_of, load_data, load_experiment
-from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
+from graphrec.events.world.settings import WorldSettings
+from graphrec.experiment.running import events_of, load_data, load_experiment, run_experiment
+from graphrec.experiment.settings import (
+    DataSettings,
+    ExperimentSettings,
+    TemporalNetworkMethod,
+)
 from graphrec.experiment.sources import build_source
-from graphrec.experiment.temporal import content_of, read_weights, train_experiment
+from graphrec.experiment.temporal import train_experiment
+from graphrec.experiment.trained import content_of, read_weights
 from graphrec.retrieval.popular import PopularSettings, PopularSource
 
 CPU = torch.device("cpu")
@@ -108,10 +114,83 @@ def test_a_damaged_array_is_refused_by_name(trained, tmp_path):
 
 
 def test_weights_of_another_log_are_refused(trained):
-    settings, _, runs, _ = trained
-    other = replace(load_data(settings.data), sha256="other", name="another log")
-    with pytest.raises(SnapshotError, match="trained on small world, whose files differ"):
+    _, _, runs, _ = trained
+    world = {"name": "small world", "n_events": 3000, "days": 30, "seed": 6}
+    other = load_data(DataSettings(world=WorldSettings.model_validate(world)))
+    with pytest.raises(SnapshotError, match="trained on small world, which differs"):
         read_weights(runs[0].weights, other)
+
+
+def test_weights_do_not_answer_for_a_time_they_were_trained_past(trained):
+    settings, _, runs, _ = trained
+    dataset = load_data(settings.data)
+    source = build_source(TemporalNetworkMethod(weights=runs[0].weights), dataset)
+    events = events_of(dataset, settings.data)
+    early = int(events.time_s[len(events) // 3])
+    with pytest.raises(LeakageError, match="was trained on events up to"):
+        source.fit(events.take(events.time_s < early), early)
+
+
+@pytest.mark.parametrize(("run", "protocol"), [(0, "last_out"), (4, "stream")])
+def test_weights_of_another_protocol_are_refused(trained, tmp_path, run, protocol):
+    settings, _, runs, _ = trained
+    asked = settings.model_dump() | {
+        "evaluate": [{"protocol": protocol}],
+        "methods": [{"method": "tgn", "weights": runs[run].weights}],
+    }
+    with pytest.raises(SnapshotError, match=f"may have learnt what {protocol} holds out"):
+        run_experiment(ExperimentSettings.model_validate(asked), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_that_was_edited_is_refused(trained, tmp_path):
+    settings, _, runs, _ = trained
+    folder = tmp_path / "edited"
+    shutil.copytree(runs[0].weights, folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"heads": 2', '"heads": 3'))
+    with pytest.raises(SnapshotError, match=r"manifest\.json: network"):
+        read_weights(folder, load_data(settings.data))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"catalogue": "published"}, "catalogue published"),
+        ({"evaluate": [{"protocol": "last_out", "learn_validation": True}]}, "learn_validation"),
+        ({"evaluate": [{"protocol": "last_out", "splits": ["validation"]}]}, "one of its splits"),
+        ({"evaluate": [{"protocol": "stream"}, {"protocol": "time_split"}]}, "time_split"),
+        (
+            {"evaluate": [{"protocol": "stream", "training": 0.7, "validation": 0.7}]},
+            "a network needs both",
+        ),
+        ({"methods": [{"method": "tgn"}, {"method": "tgn"}]}, "two runs would be kept"),
+        ({"methods": [{"method": "tgn", "weights": "here"}]}, "to be trained has none"),
+        (
+            {"methods": [{"method": "tgn", "training": {"seed": 2**31 - 1}}]},
+            "training.seed|seed",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path, changes, message):
+    settings = ExperimentSettings.model_validate(an_experiment().model_dump() | changes)
+    with pytest.raises(SettingsError, match=message):
+        train_experiment(settings, tmp_path, n_seeds=2, device=CPU)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_stays_inside_the_folder(tmp_path):
+    settings = an_experiment(name="../../escaped/x", training=TRAINING | {"epochs": 1})
+    run = train_experiment(settings, tmp_path / "out", device=CPU)[0]
+    assert run.weights.parent == tmp_path / "out" / "weights"
+
+
+def test_a_training_that_diverges_is_told_and_leaves_no_weights(tmp_path):
+    wild = TRAINING | {"learning_rate": 1.0, "max_gradient": 1e6, "warmup_steps": 0}
+    settings = an_experiment(training=wild | {"final_rate": 1.0, "batch_size": 4, "epochs": 4})
+    with pytest.raises((SettingsError, DataError), match=r"diverged|NaN or infinity"):
+        train_experiment(settings, tmp_path, device=CPU)
+    assert not (tmp_path / "weights").exists()
 
 
 def test_a_snapshot_of_something_else_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Training lowers the loss, learns what there is to learn, and keeps the best weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -112,6 +114,8 @@ def test_too_few_events_are_refused():
     index = EventIndex(log, made.scale_s, CPU)
     with pytest.raises(SettingsError, match="0 training events"):
         Trainer(made, index, torch.arange(0), TrainingSettings())
+    with pytest.raises(SettingsError, match="row_targets 1024 needs at least as many"):
+        Trainer(made, index, torch.arange(9), TrainingSettings(row_targets=1024))
 
 
 def test_settings_that_do_not_fit_are_refused():
@@ -121,3 +125,32 @@ def test_settings_that_do_not_fit_are_refused():
         NetworkSettings(hidden=30, heads=4)
     with pytest.raises(ValueError, match="at most window"):
         NetworkSettings(window=8, tokens=16)
+
+
+@pytest.mark.parametrize("row_targets", [1, 8])
+@pytest.mark.parametrize("kind", ["full", "sampled"])
+def test_events_after_the_training_part_change_no_weight(kind, row_targets):
+    log = chains(n_users=20, length=10)
+    n_training = 120
+    other = np.where(np.arange(len(log)) < n_training, log.item_row, (log.item_row + 5) % N_ITEMS)
+    codes = []
+    for item_row in (log.item_row, other.astype(np.int32)):
+        made = TemporalNetwork(
+            NetworkSettings.model_validate(SMALL | {"state_layers": 1, "state_window": 4}),
+            NodeContent.nothing(N_ITEMS),
+        )
+        index = EventIndex(replace(log, item_row=item_row), made.scale_s, CPU)
+        settings = TrainingSettings(
+            batch_size=64,
+            row_targets=row_targets,
+            recency=2.0,
+            loss=LossSettings(kind=kind, n_uniform=8),
+        )
+        Trainer(made, index, torch.arange(n_training), settings).run_epoch()
+        codes.append(made.codes().detach())
+    torch.testing.assert_close(codes[0], codes[1], rtol=0, atol=0)
+
+
+def test_a_loss_without_negatives_is_refused():
+    with pytest.raises(ValueError, match="a positive needs negatives"):
+        LossSettings(kind="sampled", n_uniform=0, in_batch=False)

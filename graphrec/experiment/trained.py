@@ -1,0 +1,151 @@
+"""Trained networks on disk: kept with what they were trained on, and refused anywhere else."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+from graphrec.errors import SnapshotError
+from graphrec.events.dataset import Dataset
+from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
+from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
+from graphrec.tgn.content import NodeContent
+from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.source import TemporalNetworkSource
+from graphrec.tgn.weights import arrays_of_network, network_of_arrays
+
+
+def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> TemporalNetworkSource:
+    """The source a method describes: with the weights it names, or to be trained by `fit`.
+
+    Raises:
+        SnapshotError: The weights are damaged, or belong to another log or another network.
+    """
+    content = content_of(dataset) if method.content else None
+    if method.weights is None:
+        return TemporalNetworkSource(method.network, method.training, content)
+    network, cut_s, _ = read_weights(method.weights, dataset)
+    return TemporalNetworkSource(trained=network, trained_until_s=cut_s)
+
+
+def content_of(dataset: Dataset) -> NodeContent:
+    """Publishers and keywords of each item, by the log's edges.
+
+    The whole log counts: what stands at an item is known once it is published, and nothing is known
+    of who will want it.
+    """
+    log = dataset.log
+    n_publishers = log.n_nodes.get("publisher", 0)
+    n_keywords = log.n_nodes.get("keyword", 0)
+    item, name = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for place, kind in enumerate(log.edge_types):
+        if kind.source != "item" or kind.target not in ("publisher", "keyword"):
+            continue
+        mine = log.edge_type == place
+        first = 0 if kind.target == "publisher" else n_publishers
+        item.append(log.source_row[mine].astype(np.int64))
+        name.append(log.target_row[mine].astype(np.int64) + first)
+    items, names = np.concatenate(item), np.concatenate(name)
+    order = np.lexsort([names, items])
+    ptr = np.searchsorted(items[order], np.arange(dataset.n_items + 1))
+    return NodeContent(
+        dataset.n_items, n_publishers, n_keywords, ptr.astype(np.int64), names[order]
+    )
+
+
+def write_weights(
+    network: TemporalNetwork, dataset: Dataset, cut_s: int, protocol: str, folder: Path
+) -> None:
+    """Keep a trained network as a snapshot.
+
+    Args:
+        network: What was trained.
+        dataset: The log its rows belong to.
+        cut_s: Everything it learnt lies before this time, UTC seconds.
+        protocol: What it was trained for, such as `stream`.
+        folder: Where; an existing snapshot is replaced.
+
+    Raises:
+        SnapshotError: `folder` is something else, or cannot be written.
+    """
+    content = content_of(dataset) if network.content is not None else None
+    settings = {
+        "network": network.settings.model_dump(mode="json"),
+        "n_publishers": content.n_publishers if content else 0,
+        "n_keywords": content.n_keywords if content else 0,
+        "data": dataset.name,
+        "data_sha256": data_key(dataset),
+        "protocol": protocol,
+    }
+    counts = {"items": network.n_items, "parameters": sum(p.numel() for p in network.parameters())}
+    write_snapshot(Snapshot(arrays_of_network(network), {}, settings, cut_s, counts), folder)
+
+
+def read_weights(folder: Path, dataset: Dataset) -> tuple[TemporalNetwork, int, str]:
+    """A network that `write_weights` kept, its cut (UTC seconds), and its protocol.
+
+    Raises:
+        SnapshotError: It is damaged, no network, or was trained on another log.
+    """
+    snapshot = read_snapshot(folder)
+    if "network" not in snapshot.settings:
+        raise SnapshotError(f"{folder} is no snapshot of a temporal network")
+    try:
+        kept = _Kept.model_validate(snapshot.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SnapshotError(f"{folder / 'manifest.json'}: {place} — {first['msg']}") from error
+    if kept.data_sha256 != data_key(dataset):
+        raise SnapshotError(
+            f"{folder} was trained on {kept.data}, which differs from {dataset.name} — its rows "
+            "would name other items; train it again"
+        )
+    network = network_of_arrays(snapshot.arrays, kept.network, kept.n_publishers, kept.n_keywords)
+    return network, snapshot.cut_s, kept.protocol
+
+
+def refuse_weights_of_another_protocol(settings: ExperimentSettings, dataset: Dataset) -> None:
+    """Check that no network is judged on events it may have been trained on.
+
+    A `last_out` protocol holds out events of all times, so that no cut tells them apart.
+
+    Raises:
+        SnapshotError: Weights cannot be read, or were trained for a protocol of another kind.
+    """
+    for method in settings.methods:
+        if not isinstance(method, TemporalNetworkMethod) or method.weights is None:
+            continue
+        _, _, protocol = read_weights(method.weights, dataset)
+        for asked in settings.evaluate:
+            if (asked.protocol == "last_out") != (protocol == "last_out"):
+                raise SnapshotError(
+                    f"{method.weights} was trained for {protocol} and may have learnt what "
+                    f"{asked.protocol} holds out — train it for {asked.protocol}"
+                )
+
+
+def data_key(dataset: Dataset) -> str:
+    """Hash of the files a log was read from, or of the log itself where it was made; hex."""
+    if dataset.sha256:
+        return dataset.sha256
+    digest = hashlib.sha256()
+    log = dataset.log
+    for column in (log.time_s, log.edge_type, log.source_row, log.target_row, log.weight):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    for node, ids in dataset.ids.items():
+        digest.update(f"{node} {len(ids)} ".encode())
+    return digest.hexdigest()
+
+
+class _Kept(BaseModel):
+    """What the manifest of weights says."""
+
+    network: NetworkSettings
+    n_publishers: int = Field(ge=0, description="Publishers the network knows.")
+    n_keywords: int = Field(ge=0, description="Keywords the network knows.")
+    data: str = Field(description="Name of the log.")
+    data_sha256: str = Field(description="Its hash.")
+    protocol: str = Field(description="What the network was trained for.")
