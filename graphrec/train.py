@@ -94,20 +94,15 @@ def _line(label: str, epoch: "Epoch") -> str:
 
 def _table(title: str, runs: list["TrainedRun"]) -> "Table":
     names = list(runs[0].test)
-    columns = [f"{split} {name}" for split in ("validation", "test") for name in names]
-    shown = terminal.table(
-        escape(title), ("method", "protocol", "seeds", *columns), right=("seeds", *columns)
-    )
+    columns = ("method", "protocol", "seeds", "part", *names)
+    shown = terminal.table(escape(title), columns, right=("seeds", *names))
     groups: dict[tuple[str, str], list[TrainedRun]] = {}
     for run in runs:
         groups.setdefault((run.method, run.protocol), []).append(run)
     for (method, protocol), group in groups.items():
-        cells = [
-            _spread([getattr(run, split)[name] for run in group])
-            for split in ("validation", "test")
-            for name in names
-        ]
-        shown.add_row(escape(method), escape(protocol), str(len(group)), *cells)
+        for part in ("validation", "test"):
+            cells = [_spread([getattr(run, part)[name] for run in group]) for name in names]
+            shown.add_row(escape(method), escape(protocol), str(len(group)), part, *cells)
     return shown
 
 
