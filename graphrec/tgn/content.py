@@ -45,10 +45,10 @@ class ContentEncoder(nn.Module):
     from its content.
     """
 
-    def __init__(self, content: NodeContent, dim: int) -> None:
-        """Vectors of every name."""
+    def __init__(self, content: NodeContent, dim: int, size: float = 1.0) -> None:
+        """Vectors of every name, whose entries have about `size` at first."""
         super().__init__()
-        self.name = nn.Parameter(torch.randn(content.n_names, dim))
+        self.name = nn.Parameter(size * torch.randn(content.n_names, dim))
         self.identity_share = nn.Parameter(torch.tensor(0.3))
         self.register_buffer("ptr", torch.from_numpy(content.ptr))
         self.register_buffer("entry", torch.from_numpy(content.name))

@@ -5,6 +5,8 @@ positions before it. Every look-up is a binary search over sorted keys, so that 
 device and nothing has to be played back.
 """
 
+from typing import Final
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +17,10 @@ from graphrec.stages import Interactions
 from graphrec.tgn.decayed_sums import decayed_sums
 from graphrec.tgn.item_states import StateTable
 from graphrec.tgn.questions import EventRows, ItemHistory, Windows
+
+
+_ALIGNED: Final = 8
+"""Rows are as long as a multiple of this: fast attention kernels want it."""
 
 
 class EventIndex:
@@ -132,6 +138,7 @@ class EventIndex:
         windows = self.windows(
             self.user[position.reshape(-1)], bound.reshape(-1), now_s.reshape(-1), length
         )
+        context += -(context + n_targets) % _ALIGNED
         first = self.place_by_user[position[:, 0]] - context
         at = first[:, None] + torch.arange(context + n_targets, device=self.device)
         event = self.by_user[at.clamp(0, self.n_events - 1)]

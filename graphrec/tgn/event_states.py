@@ -35,14 +35,16 @@ class EventStates(nn.Module):
         dim = settings.state_dim
         self._window = settings.state_window
         self.enter = nn.Linear(settings.dim, dim, bias=False)
-        self.gap = nn.Linear(1, dim)
+        self.gap = nn.Linear(1, dim) if settings.times else None
         self.leave_out = nn.Dropout(settings.dropout)
         self.layers = nn.ModuleList(
             AttentionLayer(dim, settings.heads, settings.dropout)
             for _ in range(settings.state_layers)
         )
         self.by_place = nn.Linear(len(_REACHES) + 1, settings.heads, bias=False)
-        self.by_time = nn.Linear(len(_REACHES) + 1, settings.heads, bias=False)
+        self.by_time = (
+            nn.Linear(len(_REACHES) + 1, settings.heads, bias=False) if settings.times else None
+        )
         self.last = nn.LayerNorm(dim)
 
     def forward(
@@ -56,7 +58,8 @@ class EventStates(nn.Module):
         """
         scale = self.enter.in_features**0.5
         token = self.enter(self.leave_out(functional.embedding(rows.item, code) * scale))
-        token = token + self.gap(self._gaps(rows)[..., None])
+        if self.gap is not None:
+            token = token + self.gap(self._gaps(rows)[..., None])
         bias = self._bias(rows)
         for layer in self.layers:
             token = layer(token, bias)
@@ -73,10 +76,11 @@ class EventStates(nn.Module):
         back = place[:, None] - place[None, :]
         age_s = rows.time_s[:, :, None] - rows.time_s[:, None, :]
         same_user = rows.segment[:, :, None] == rows.segment[:, None, :]
-        itself = back == 0
-        seen = (same_user & (age_s > 0) & (back > 0) & (back < self._window)) | itself
-        bias = self.by_place(_smooth(back.float())) + self.by_time(_smooth(log_seconds(age_s) * 2))
-        bias = bias.permute(0, 3, 1, 2)
+        near = (back > 0) & (back < self._window)
+        seen = (same_user & (age_s > 0) & near) | (back == 0)
+        bias = self.by_place(_smooth(back.float())).permute(2, 0, 1)[None]
+        if self.by_time is not None:
+            bias = bias + self.by_time(_smooth(log_seconds(age_s) * 2)).permute(0, 3, 1, 2)
         return bias.masked_fill(~seen[:, None], float("-inf"))
 
 

@@ -54,12 +54,11 @@ class TemporalNetwork(nn.Module):
         n_items, dim = content.n_items, settings.dim
         generator = torch.Generator().manual_seed(seed)
         spread = settings.spread_codes and n_items <= SPREAD_UP_TO and not content.n_names
-        self.identity = nn.Parameter(
-            (spread_codes if spread else random_codes)(n_items, dim, generator)
-        )
+        code = (spread_codes if spread else random_codes)(n_items, dim, generator)
+        self.identity = nn.Parameter(code * settings.identity_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.content = ContentEncoder(content, dim) if content.n_names else None
+            self.content = ContentEncoder(content, dim, settings.identity_size) if content.n_names else None
             self.states = EventStates(settings) if settings.state_layers else None
             self.readout = Readout(settings)
         self.bias = nn.Parameter(torch.zeros(n_items))
@@ -86,7 +85,7 @@ class TemporalNetwork(nn.Module):
             random_codes(1, self.settings.dim, torch.Generator().manual_seed(row))
             for row in range(self.n_items, n_items)
         ]
-        fresh = torch.cat(drawn).to(self.identity)
+        fresh = torch.cat(drawn).to(self.identity) * self.settings.identity_size
         self.identity = nn.Parameter(torch.cat([self.identity.data, fresh]))
         self.bias = nn.Parameter(torch.cat([self.bias.data, self.bias.new_zeros(n_more)]))
         if self.content is not None:
@@ -163,6 +162,8 @@ class TemporalNetwork(nn.Module):
     def _read(
         self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
     ) -> tuple[Reading, Float[Tensor, "queries tokens dim"]]:
+        if not self.settings.times:
+            windows = windows.without_times()
         tokens = select_tokens(windows, self.settings.tokens)
         of_token = functional.embedding(tokens.item, code)
         state = None

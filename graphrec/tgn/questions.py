@@ -1,7 +1,8 @@
 """What the network is asked: whose past, read when, against which states of the items."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -50,6 +51,14 @@ class Windows:
     now_s: Int[Tensor, " queries"]
     n_past: Int[Tensor, " queries"]
     rows: EventRows | None
+
+    def without_times(self) -> "Windows":
+        """The same windows as if everything had happened at the moment of the query.
+
+        The rows keep their times: they decide what came strictly before what.
+        """
+        zero_s = torch.zeros_like(self.now_s)
+        return replace(self, time_s=torch.zeros_like(self.time_s), now_s=zero_s)
 
 
 class ItemHistory:

@@ -172,7 +172,10 @@ class Readout(nn.Module):
         newest = self.newest(event[:, 0]) * tokens.present[:, :1]
         parts = [self.leave_out(past), self.leave_out(newest), token[:, -1], user]
         joined = functional.gelu(self.join(torch.cat(parts, dim=-1)))
-        taste = functional.normalize(self.taste(self.leave_out(joined)).float(), dim=-1)
+        wanted = self.taste(self.leave_out(joined))
+        if self.state is not None:
+            wanted = wanted + newest
+        taste = functional.normalize(wanted.float(), dim=-1)
         return Reading(pointer, taste, self.dynamic(joined).float())
 
     def _of_user(

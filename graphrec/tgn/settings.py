@@ -42,6 +42,11 @@ class NetworkSettings(_Settings):
         1, ge=0, le=8, description="Layers of attention among the tokens of a query."
     )
     heads: int = Field(4, ge=1, le=64, description="Attention heads.")
+    times: bool = Field(
+        True,
+        description="Whether the time between events is read, or their order alone; for logs that "
+        "know only the order.",
+    )
     identity_path: bool = Field(
         True, description="Let a query point at past items directly, by their own vectors."
     )
@@ -61,6 +66,13 @@ class NetworkSettings(_Settings):
         12.0, gt=0, le=1000, description="What cosines are multiplied by at first; learned."
     )
     dropout: Share = Field(0.0, description="Share of activations left out in training.")
+    identity_size: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="Size of an identity vector's entries at first. Only its direction counts: the "
+        "smaller, the faster it turns at the same learning rate.",
+    )
     spread_codes: bool = Field(
         True,
         description="Start with identity vectors as far apart as can be, for catalogues of up to "
@@ -76,6 +88,8 @@ class NetworkSettings(_Settings):
             )
         if self.tokens > self.window:
             raise ValueError(f"tokens {self.tokens} — at most window {self.window}")
+        if self.popularity_scales_hours and not self.times:
+            raise ValueError("popularity_scales_hours without times — popularity decays with time")
         return self
 
     @property
