@@ -41,9 +41,9 @@ from graphrec.tgn.held_out import (
     figures_of_ranks,
     held_out_ranks,
 )
-from graphrec.tgn.live import LiveItems
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import TrainingSettings
+from graphrec.tgn.temporal_state import TemporalState
 from graphrec.tgn.training import Epoch, Trainer, Verdict, train_network
 
 RESULT = "training.json"
@@ -333,8 +333,8 @@ def _last_out_task(protocol: LastOutProtocol, events: Interactions) -> _Task:
     cut_s = int(events.time_s[-1]) + 1
 
     def judges(index: EventIndex, network: TemporalNetwork) -> tuple[HeldOut, HeldOut]:
-        items = LiveItems(network.n_items, network.scale_s, index.device)
-        items.absorb(learnt)
+        state = TemporalState(network, index.device)
+        state.absorb(learnt)
         parts = []
         for split in (0, 1):
             position = held.position[held.split == split]
@@ -344,7 +344,7 @@ def _last_out_task(protocol: LastOutProtocol, events: Interactions) -> _Task:
             target = torch.from_numpy(events.item_row[position].astype(np.int64))
             parts.append(
                 HeldOutQueries(
-                    queries, target.to(index.device), items, hide=protocol.seen == "hide"
+                    queries, target.to(index.device), state, hide=protocol.seen == "hide"
                 )
             )
         return parts[0], parts[1]

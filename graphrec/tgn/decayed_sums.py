@@ -1,4 +1,4 @@
-"""Sums over an item's past events that decay with time, for every event of a log at once."""
+"""Sums over a node's past events that decay with time, for every event of a log at once."""
 
 import torch
 from jaxtyping import Float, Int
@@ -6,36 +6,38 @@ from torch import Tensor
 
 
 def decayed_sums(
-    item: Int[Tensor, " events"], time_s: Int[Tensor, " events"], scale_s: Float[Tensor, " scales"]
-) -> Float[Tensor, "events scales"]:
-    """Sum of e^(-age / scale) over the events of the same item up to each event, itself included.
+    node: Int[Tensor, " events"],
+    time_s: Int[Tensor, " events"],
+    scale_s: Float[Tensor, " scales"],
+    value: Float[Tensor, "events scales width"],
+) -> Float[Tensor, "events scales width"]:
+    """Sum of e^(-age / scale) value over the events of the same node up to each, itself included.
 
-    A scan by doubling: after step j, an event holds the sum over its nearest 2^j predecessors.
+    A scan by doubling: after step j, an event holds the sum over its nearest 2^j predecessors. Time
+    and memory grow with the log and with the log of the busiest node's events.
 
     Args:
-        item: Item of each event, equal ones side by side, in order of time.
+        node: Node of each event, equal ones side by side, in order of time.
         time_s: UTC seconds.
         scale_s: Times in which an event decays to 1/e, seconds.
-
-    Returns:
-        One sum per scale, at least 1, float64.
+        value: What each event adds.
 
     Source:
         Hillis and Steele 1986, doi:10.1145/7902.7903.
     """
-    n = len(item)
-    total = torch.ones(n, len(scale_s), dtype=torch.float64, device=item.device)
+    n = len(node)
+    total = value.clone()
     if n < 2:
         return total
-    age = torch.zeros(n, dtype=torch.float64, device=item.device)
-    age[1:] = torch.where(item[1:] == item[:-1], (time_s[1:] - time_s[:-1]).double(), torch.inf)
+    age = torch.zeros(n, dtype=torch.float64, device=node.device)
+    age[1:] = torch.where(node[1:] == node[:-1], (time_s[1:] - time_s[:-1]).double(), torch.inf)
     age[0] = torch.inf
+    longest = int(torch.unique_consecutive(node, return_counts=True)[1].max())
     reach = 1
-    while reach < n:
-        # Age 0 and weight 1 are what stands before an item's first event: it adds nothing.
-        carried = torch.exp(-age[reach:, None] / scale_s.double()) * total[:-reach]
-        longer = age[reach:] + age[:-reach]
-        total = torch.cat([total[:reach], total[reach:] + carried])
-        age = torch.cat([age[:reach], longer])
+    while reach < longest:
+        decay = torch.exp(-age[reach:, None] / scale_s.double()).to(value.dtype)
+        carried = decay[..., None] * total[:-reach]
+        total[reach:] += carried
+        age = torch.cat([age[:reach], age[reach:] + age[:-reach]])
         reach *= 2
     return total

@@ -15,9 +15,8 @@ from torch import Tensor
 from graphrec.errors import DataError
 from graphrec.stages import Interactions
 from graphrec.tgn.decayed_sums import decayed_sums
-from graphrec.tgn.item_states import StateTable
+from graphrec.tgn.item_states import MemoryTable, StateTable
 from graphrec.tgn.questions import EventRows, ItemHistory, Windows
-
 
 _ALIGNED: Final = 8
 """Rows are as long as a multiple of this: fast attention kernels want it."""
@@ -51,13 +50,14 @@ class EventIndex:
         self.item = torch.from_numpy(events.item_row.astype(np.int64)).to(device)
         position = torch.arange(self.n_events, device=device)
         self._user_key, self.by_user = torch.sort(self.user * self.n_events + position)
-        self._item_key, self._by_item = torch.sort(self.item * self.n_events + position)
+        self._item_key, self.by_item = torch.sort(self.item * self.n_events + position)
         self._user_start = self._starts(self._user_key, self.n_users)
         self._item_start = self._starts(self._item_key, self.n_items)
         self.place_by_user = torch.empty_like(self.by_user)
         self.place_by_user[self.by_user] = position
         self._next_of_pair = self._next_positions()
         self.states = self._states(scale_s)
+        self.memory: MemoryTable | None = None
 
     def bounds_of(
         self, position: Int[Tensor, " queries"], stale_batch: int = 0, first: int = 0
@@ -178,6 +178,13 @@ class EventIndex:
         row = torch.searchsorted(self._item_key, key) - 1
         return torch.where(row >= self._item_start[item], row, -1)
 
+    def user_rows_before(
+        self, user: Int[Tensor, "*batch"], bound: Int[Tensor, "*batch"]
+    ) -> Int[Tensor, "*batch"]:
+        """Place in `by_user` of the last event of each user before a bound; -1 for none."""
+        row = torch.searchsorted(self._user_key, (user * self.n_events + bound).contiguous()) - 1
+        return torch.where(row >= self._user_start[user], row, -1)
+
     def _starts(self, key: Int[Tensor, " events"], n: int) -> Int[Tensor, " nodes"]:
         nodes = torch.arange(n, device=self.device) * self.n_events
         return torch.searchsorted(key, nodes)
@@ -191,10 +198,11 @@ class EventIndex:
         return following
 
     def _states(self, scale_s: Float[Tensor, " scales"]) -> StateTable:
-        item, time_s = self.item[self._by_item], self.time_s[self._by_item]
+        item, time_s = self.item[self.by_item], self.time_s[self.by_item]
         count = torch.arange(self.n_events, device=self.device) - self._item_start[item] + 1
-        sums = decayed_sums(item, time_s, scale_s.to(self.device)).float()
-        return StateTable(sums, time_s, count, self.user[self._by_item])
+        one = torch.ones(self.n_events, len(scale_s), 1, dtype=torch.float64, device=self.device)
+        sums = decayed_sums(item, time_s, scale_s.to(self.device), one)[..., 0].float()
+        return StateTable(sums, time_s, count, self.user[self.by_item])
 
 
 class IndexedHistory(ItemHistory):
@@ -202,7 +210,7 @@ class IndexedHistory(ItemHistory):
 
     def __init__(self, index: EventIndex, bound: Int[Tensor, " queries"]) -> None:
         """Look up in `index` what lies before `bound`."""
-        self.states = index.states
+        self.states, self.memory = index.states, index.memory
         self._index = index
         self._bound = bound
 

@@ -12,11 +12,12 @@ from torch import Tensor
 from graphrec.errors import DataError
 from graphrec.stages import Queries
 from graphrec.tgn.event_index import EventIndex
-from graphrec.tgn.live import LiveItems
+from graphrec.tgn.memory_table import refresh_memory
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.questions import ItemHistory, Windows
 from graphrec.tgn.ranking import hit_rate, mean_ndcg, mean_reciprocal_rank, target_ranks
+from graphrec.tgn.temporal_state import TemporalState
 
 _SCORES: Final = 1 << 22
 _STATE_PAIRS: Final = 1 << 24
@@ -73,6 +74,7 @@ class HeldOutPositions:
     def questions(self, network: TemporalNetwork) -> Iterator[Question]:
         """The held-out events in batches."""
         index, settings = self._index, network.settings
+        refresh_memory(network.memory, index, network.codes())
         size = queries_at_once(network)
         for first in range(0, len(self._position), size):
             part = slice(first, first + size)
@@ -100,20 +102,21 @@ class HeldOutQueries:
     """One held-out item per query, as the evaluation asks them."""
 
     def __init__(
-        self, queries: Queries, target: Int[Tensor, " queries"], items: LiveItems, *, hide: bool
+        self, queries: Queries, target: Int[Tensor, " queries"], state: TemporalState, *, hide: bool
     ) -> None:
         """Hold out items.
 
         Args:
             queries: Who asks, and their histories.
             target: What came next, on the device.
-            items: States of items, as all queries know them.
+            state: What all queries know of the nodes.
             hide: Whether items of the history are no candidates.
         """
-        self._queries, self._target, self._items, self._hide = queries, target, items, hide
+        self._queries, self._target, self._state, self._hide = queries, target, state, hide
 
     def questions(self, network: TemporalNetwork) -> Iterator[Question]:
         """The queries in batches."""
+        self._state.refresh(network)
         size = queries_at_once(network)
         for first in range(0, len(self._queries), size):
             part = part_of(self._queries, first, first + size)
@@ -121,7 +124,7 @@ class HeldOutQueries:
             seen = _padded(part) if self._hide else np.empty((len(part), 0), np.int64)
             yield Question(
                 windows_of_queries(part, network.settings, target.device),
-                self._items,
+                self._state,
                 target,
                 torch.from_numpy(seen).to(target.device),
             )

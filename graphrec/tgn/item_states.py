@@ -33,6 +33,19 @@ class StateTable:
     user: Int[Tensor, " rows"]
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryTable:
+    """Memories of items, in the rows of their states and as of their last events.
+
+    Attributes:
+        total: Decayed sums per time scale: of values, and of gates in the last column.
+        heard: What the user of the last event remembered just before it.
+    """
+
+    total: Float[Tensor, "rows scales parts"]
+    heard: Float[Tensor, "rows memory"]
+
+
 class DynamicFeatures(NamedTuple):
     """States as a network reads them.
 

@@ -11,8 +11,9 @@ from graphrec.tgn.codes import SPREAD_UP_TO, random_codes, spread_codes
 from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
 from graphrec.tgn.item_states import dynamic_features
+from graphrec.tgn.memory import NodeMemory
 from graphrec.tgn.questions import ItemHistory, Windows
-from graphrec.tgn.readout import Reading, Readout, select_tokens
+from graphrec.tgn.readout import Memories, Reading, Readout, Tokens, select_tokens
 from graphrec.tgn.settings import NetworkSettings
 
 
@@ -22,23 +23,25 @@ class QueryVectors(NamedTuple):
     Attributes:
         code: To be multiplied with the items' unit vectors.
         dynamic: To be multiplied with the items' vectors of recent events; None without any.
+        memory: To be multiplied with the items' memories; None without any.
     """
 
     code: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"] | None
+    memory: Float[Tensor, "queries memory"] | None
 
 
 class TemporalNetwork(nn.Module):
     """Scores items for users as of a time, from what happened strictly before.
 
-    An item's vector is `[code_i, dynamic_i(t), bias_i]`, a query's
-    `[s (sum_k p_k code_k + g taste), w, 1]` with k over the user's newest distinct items: past
-    items are pointed at by their own codes, others found by taste, and w weighs what has been going
-    on with each item lately.
+    An item's vector is `[code_i, dynamic_i(t), memory_i(t), bias_i]`, a query's
+    `[s (sum_k p_k code_k + g taste), w, v, 1]` with k over the user's newest distinct items: past
+    items are pointed at by their own codes, others found by taste, w weighs what has been going on
+    with each item lately, and v who has come to it.
 
     Source:
-        Rossi et al. 2020, arXiv:2006.10637, whose memory is here the attention over event states;
-        queries point at past items, and scores are dot products.
+        Rossi et al. 2020, arXiv:2006.10637; queries point at past items, and scores are dot
+        products.
     """
 
     def __init__(self, settings: NetworkSettings, content: NodeContent, *, seed: int = 0) -> None:
@@ -58,9 +61,12 @@ class TemporalNetwork(nn.Module):
         self.identity = nn.Parameter(code * settings.identity_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.content = ContentEncoder(content, dim, settings.identity_size) if content.n_names else None
+            self.content = (
+                ContentEncoder(content, dim, settings.identity_size) if content.n_names else None
+            )
             self.states = EventStates(settings) if settings.state_layers else None
             self.readout = Readout(settings)
+            self.memory = NodeMemory(settings) if settings.memory_dim else None
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.log_scale = nn.Parameter(torch.tensor(settings.score_scale).log())
         self.taste_scale = nn.Parameter(torch.tensor(settings.taste_scale))
@@ -107,11 +113,14 @@ class TemporalNetwork(nn.Module):
             code: Unit vector of every item.
         """
         reading, of_token = self._read(windows, history, code)
+        settings = self.settings
         wanted = reading.taste * self.taste_scale
-        if self.settings.identity_path:
+        if settings.identity_path:
             wanted = wanted + (reading.pointer[:, None, :] @ of_token)[:, 0]
         return QueryVectors(
-            wanted * self.log_scale.exp(), reading.dynamic if self.settings.n_scales else None
+            wanted * self.log_scale.exp(),
+            reading.dynamic if settings.n_scales else None,
+            reading.memory,
         )
 
     def pointers(
@@ -131,6 +140,20 @@ class TemporalNetwork(nn.Module):
         row = history.state_rows(query, item)
         features = dynamic_features(history.states, row, now_s, self.scale_s)
         return features.values
+
+    def item_memories(
+        self,
+        history: ItemHistory,
+        item: Int[Tensor, "queries candidates"],
+        now_s: Int[Tensor, " queries"],
+    ) -> Float[Tensor, "queries candidates memory"]:
+        """Memories of items, as each query knows them; no gradient reaches them."""
+        if self.memory is None or history.memory is None:
+            return self.bias.new_zeros(*item.shape, self.settings.memory_dim)
+        query = torch.arange(len(item), device=item.device)[:, None].expand_as(item)
+        row = history.state_rows(query, item)
+        age_s = (now_s[:, None] - history.states.time_s[row.clamp(min=0)]).clamp(min=0)
+        return self.memory.of_items(history.memory, row, age_s, learning=False)
 
     def forward(
         self,
@@ -157,6 +180,9 @@ class TemporalNetwork(nn.Module):
         if vectors.dynamic is not None:
             dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]
+        if vectors.memory is not None:
+            memories = self.item_memories(history, item.expand(len(score), -1), windows.now_s)
+            score = score + (memories @ vectors.memory[:, :, None].to(memories.dtype))[..., 0]
         return score.float()
 
     def _read(
@@ -172,7 +198,30 @@ class TemporalNetwork(nn.Module):
             state = functional.embedding(windows.place.gather(1, tokens.at), every)
         features = None
         if self.settings.n_scales:
-            query = torch.arange(len(tokens.item), device=code.device)[:, None]
-            row = history.state_rows(query.expand_as(tokens.item), tokens.item)
-            features = dynamic_features(history.states, row, windows.now_s, self.scale_s)
-        return self.readout(windows, tokens, of_token, state, features), of_token
+            features = dynamic_features(
+                history.states, self._rows_of(history, tokens.item), windows.now_s, self.scale_s
+            )
+        memories = self._memories(windows, tokens, history, code)
+        return self.readout(windows, tokens, of_token, state, features, memories), of_token
+
+    def _memories(
+        self, windows: Windows, tokens: Tokens, history: ItemHistory, code: Tensor
+    ) -> Memories | None:
+        if self.memory is None:
+            return None
+        user = self.memory.of_users(windows, self.memory.item_messages(code))
+        if history.memory is None:
+            return Memories(user, user.new_zeros(*tokens.item.shape, self.settings.memory_dim))
+        row = self._rows_of(history, tokens.item)
+        age_s = windows.now_s[:, None] - history.states.time_s[row.clamp(min=0)]
+        learning = torch.is_grad_enabled()
+        return Memories(
+            user,
+            self.memory.of_items(history.memory, row, age_s.clamp(min=0), learning=learning),
+        )
+
+    def _rows_of(
+        self, history: ItemHistory, item: Int[Tensor, "queries places"]
+    ) -> Int[Tensor, "queries places"]:
+        query = torch.arange(len(item), device=item.device)[:, None]
+        return history.state_rows(query.expand_as(item), item)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from graphrec.tgn.item_states import StateTable
+from graphrec.tgn.item_states import MemoryTable, StateTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,15 @@ class Windows:
 
 
 class ItemHistory:
-    """Finds the state of an item as it was known to a query."""
+    """Finds the state of an item as it was known to a query.
+
+    Attributes:
+        states: States, a row each.
+        memory: Memories in the same rows; None where the network has none.
+    """
 
     states: StateTable
+    memory: MemoryTable | None = None
 
     def state_rows(
         self, query: Int[Tensor, "*batch"], item: Int[Tensor, "*batch"]

@@ -38,11 +38,25 @@ class Reading(NamedTuple):
         pointer: How much each token's own item is asked for, any real number, 0 for no token.
         taste: What is asked for else, a unit vector in the space of identity vectors.
         dynamic: Weights of an item's vector of recent events.
+        memory: Weights of an item's memory; None where the network has no memory.
     """
 
     pointer: Float[Tensor, "queries tokens"]
     taste: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"]
+    memory: Float[Tensor, "queries memory"] | None
+
+
+class Memories(NamedTuple):
+    """What nodes remember at the moment of each query.
+
+    Attributes:
+        user: The query's user.
+        item: The item of each token.
+    """
+
+    user: Float[Tensor, "queries memory"]
+    item: Float[Tensor, "queries tokens memory"]
 
 
 def select_tokens(windows: Windows, n_tokens: int) -> Tokens:
@@ -123,13 +137,17 @@ class Readout(nn.Module):
         width = settings.state_dim if settings.state_layers else dim
         self.value = nn.Linear(width, dim)
         self.newest = nn.Linear(width, dim)
-        self.join = nn.Linear(2 * dim + hidden + 4, max(128, dim // 2))
+        n_memory = settings.memory_dim
+        self.memory = nn.Linear(n_memory, hidden, bias=False) if n_memory else None
+        self.join = nn.Linear(2 * dim + hidden + 4 + n_memory, max(128, dim // 2))
         self.taste = nn.Linear(self.join.out_features, dim)
         self.dynamic = nn.Linear(self.join.out_features, n_dynamic_features(settings.n_scales))
         self.leave_out = nn.Dropout(settings.dropout)
-        for start_silent in (self.dynamic, self.heads):
-            nn.init.zeros_(start_silent.weight)
-            nn.init.zeros_(start_silent.bias)
+        self.remembered = nn.Linear(self.join.out_features, n_memory) if n_memory else None
+        for start_silent in (self.dynamic, self.heads, self.remembered):
+            if start_silent is not None:
+                nn.init.zeros_(start_silent.weight)
+                nn.init.zeros_(start_silent.bias)
 
     def forward(
         self,
@@ -138,6 +156,7 @@ class Readout(nn.Module):
         code: Float[Tensor, "queries tokens dim"],
         state: Float[Tensor, "queries tokens state_dim"] | None,
         dynamic: DynamicFeatures | None,
+        memories: Memories | None,
     ) -> Reading:
         """Read queries.
 
@@ -147,6 +166,7 @@ class Readout(nn.Module):
             code: Unit vector of each token's item.
             state: State of each token's event; None where the network has no event states.
             dynamic: State of each token's item now; None where items have no state.
+            memories: What user and items remember; None where the network has no memory.
         """
         age = log_seconds(windows.now_s[:, None] - windows.time_s.gather(1, tokens.at))
         user = self._of_user(windows, tokens, age)
@@ -155,6 +175,8 @@ class Readout(nn.Module):
         token = self.features(feature) + self.code(self.leave_out(code * scale))
         if self.state is not None:
             token = token + self.state(state)
+        if self.memory is not None and memories is not None:
+            token = token + self.memory(memories.item)
         token = token + self.rank[:-1]
         summary = self.rank[-1].expand(len(token), 1, -1)
         token = torch.cat([token, summary.to(token.dtype)], dim=1)
@@ -171,12 +193,15 @@ class Readout(nn.Module):
         past = ((share * tokens.present)[..., None] * self.value(event)).sum(1)
         newest = self.newest(event[:, 0]) * tokens.present[:, :1]
         parts = [self.leave_out(past), self.leave_out(newest), token[:, -1], user]
+        if memories is not None:
+            parts.append(memories.user)
         joined = functional.gelu(self.join(torch.cat(parts, dim=-1)))
         wanted = self.taste(self.leave_out(joined))
         if self.state is not None:
             wanted = wanted + newest
         taste = functional.normalize(wanted.float(), dim=-1)
-        return Reading(pointer, taste, self.dynamic(joined).float())
+        remembered = None if self.remembered is None else self.remembered(joined).float()
+        return Reading(pointer, taste, self.dynamic(joined).float(), remembered)
 
     def _of_user(
         self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]

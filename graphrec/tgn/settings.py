@@ -61,6 +61,18 @@ class NetworkSettings(_Settings):
         description="Times in which an event's part in an item's popularity decays to 1/e, hours; "
         "none: items have no state.",
     )
+    memory_dim: int = Field(
+        32, ge=0, le=1024, description="Length of a node's memory of its events; 0: none."
+    )
+    memory_scales_hours: tuple[Annotated[float, Field(ge=1e-3, le=1e7)], ...] = Field(
+        (1.0, 24.0, 720.0, 26280.0),
+        min_length=1,
+        max_length=16,
+        description="Times in which memories fade to 1/e, hours; each has its part of memory_dim.",
+    )
+    memory_events: int = Field(
+        32, ge=1, le=4096, description="Newest events of the window that a user remembers."
+    )
     taste_scale: float = Field(0.3, gt=0, le=100, description="Length of a user's taste at first.")
     score_scale: float = Field(
         12.0, gt=0, le=1000, description="What cosines are multiplied by at first; learned."
@@ -90,6 +102,13 @@ class NetworkSettings(_Settings):
             raise ValueError(f"tokens {self.tokens} — at most window {self.window}")
         if self.popularity_scales_hours and not self.times:
             raise ValueError("popularity_scales_hours without times — popularity decays with time")
+        if self.memory_dim and not self.times:
+            raise ValueError("memory_dim without times — memories fade with time")
+        if self.memory_dim % len(self.memory_scales_hours):
+            raise ValueError(
+                f"memory_dim {self.memory_dim} — a multiple of the "
+                f"{len(self.memory_scales_hours)} memory_scales_hours"
+            )
         return self
 
     @property

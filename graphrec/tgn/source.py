@@ -14,11 +14,11 @@ from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import part_of, queries_at_once
-from graphrec.tgn.live import LiveItems
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.readout import select_tokens
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.temporal_state import TemporalState
 from graphrec.tgn.training import Trainer, train_network
 from graphrec.top_k import top_candidates, with_reasons
 
@@ -60,7 +60,7 @@ class TemporalNetworkSource:
         self._device = device or torch.device("cpu")
         self._trained = trained.to(self._device).eval() if trained else None
         self._network = self._trained
-        self._items: LiveItems | None = None
+        self._state: TemporalState | None = None
         self._kept_code: Tensor | None = None
 
     @property
@@ -99,18 +99,18 @@ class TemporalNetworkSource:
             self._network = self._train(events)
         self.network.grow(events.n_items)
         self._kept_code = None
-        self._items = LiveItems(self.network.n_items, self.network.scale_s, self._device)
-        self._items.absorb(events)
+        self._state = TemporalState(self.network, self._device)
+        self._state.absorb(events)
 
     def absorb(self, events: Interactions) -> None:
-        """Change the states of the items that `events` touch, and of no others.
+        """Change the states of the nodes that `events` touch, and of no others.
 
         An item that is new to the network gets a vector of its own that nothing was learnt of.
         """
         if events.n_items > self.network.n_items:
             self.network.grow(events.n_items)
+            self._fitted.grow(self.network)
             self._kept_code = None
-        self._fitted.grow(events.n_items)
         self._fitted.absorb(events)
 
     @torch.no_grad()
@@ -199,10 +199,10 @@ class TemporalNetworkSource:
         return self._kept_code
 
     @property
-    def _fitted(self) -> LiveItems:
-        if self._items is None:
+    def _fitted(self) -> TemporalState:
+        if self._state is None:
             raise DataError("the temporal network was asked before it was fitted — fit it first")
-        return self._items
+        return self._state
 
     def _train(self, events: Interactions) -> TemporalNetwork:
         content = self._content or NodeContent.nothing(events.n_items)

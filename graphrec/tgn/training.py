@@ -20,6 +20,7 @@ from graphrec.errors import SettingsError
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import HeldOut, figures_of_ranks, held_out_ranks
 from graphrec.tgn.losses import draw_candidates, full_softmax, sampled_softmax
+from graphrec.tgn.memory_table import refresh_memory
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import TrainingSettings
 
@@ -133,6 +134,7 @@ class Trainer:
         n_recorded = 0
         self._synchronize()
         started = time.perf_counter()
+        self._refresh_memory()
         for step in range(self.steps_per_epoch):
             if self.is_cuda and self.settings.cuda_graph and self._n_eager == _EAGER_STEPS:
                 self._record()
@@ -148,6 +150,11 @@ class Trainer:
         n_events = (self.steps_per_epoch - n_recorded) * self._batch.numel()
         mean = float(self._loss_sum / self._weight_sum.clamp(min=1e-12))
         return mean, n_events / seconds
+
+    @torch.no_grad()
+    def _refresh_memory(self) -> None:
+        """Play the log with the weights as they stand: steps see them this old, as in TGN."""
+        refresh_memory(self.network.memory, self._index, self.network.codes())
 
     def _set_rate(self, step: int) -> None:
         settings = self.settings

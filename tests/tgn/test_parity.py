@@ -8,9 +8,10 @@ from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import HeldOutPositions, held_out_ranks
-from graphrec.tgn.live import LiveItems
+from graphrec.tgn.memory_table import refresh_memory
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.source import TemporalNetworkSource
+from graphrec.tgn.temporal_state import TemporalState
 from tests.tgn.logs import CPU, a_log, a_network, queries_at
 
 # Scores reach 50, sums of 16 products each: 1e-6 of that.
@@ -20,6 +21,8 @@ NETWORKS = {
     "event states": {"state_layers": 2, "state_window": 3},
     "no repeats": {"repeats": False, "readout_layers": 0},
     "no popularity": {"popularity_scales_hours": ()},
+    "no memory": {"memory_dim": 0},
+    "order alone": {"times": False, "popularity_scales_hours": (), "memory_dim": 0},
 }
 
 
@@ -31,6 +34,7 @@ def network(request):
 def scores_from_index(network, log, position, *, row_targets=1):
     """Scores as training computes them, in the order of `position`."""
     index = EventIndex(log, network.scale_s, CPU)
+    refresh_memory(network.memory, index, network.codes())
     settings = network.settings
     rows = torch.as_tensor(position).view(-1, row_targets)
     bound = index.bounds_of(rows.reshape(-1))
@@ -56,7 +60,7 @@ def test_training_mode_equals_one_by_one_absorbing(network, seed):
     position = np.arange(len(log))
     trained = scores_from_index(network, log, position)
     network.eval()
-    live = LiveItems(network.n_items, network.scale_s, CPU)
+    live = TemporalState(network, CPU)
     absorbed = 0
     for event in position:
         bound = int((log.time_s < log.time_s[event]).sum())
@@ -105,6 +109,7 @@ def test_ranks_on_the_device_are_those_of_the_stream_protocol(network, regime, s
 def test_scores_are_dot_products_of_the_vectors():
     network, log = a_network(), a_log(2)
     index = EventIndex(log, network.scale_s, CPU)
+    refresh_memory(network.memory, index, network.codes())
     position = torch.arange(40, 60)
     bound = index.bounds_of(position)
     windows = index.windows(index.user[position], bound, index.time_s[position], 8)
@@ -112,11 +117,13 @@ def test_scores_are_dot_products_of_the_vectors():
     query = network.query_vectors(windows, history, network.codes())
     item = torch.arange(network.n_items).expand(20, -1)
     dynamic = network.item_dynamics(history, item, windows.now_s)
-    query_vector = torch.cat([query.code, query.dynamic, torch.ones(20, 1)], dim=1)
+    memory = network.item_memories(history, item, windows.now_s)
+    query_vector = torch.cat([query.code, query.dynamic, query.memory, torch.ones(20, 1)], dim=1)
     item_vector = torch.cat(
         [
             network.codes().expand(20, -1, -1),
             dynamic,
+            memory,
             network.bias[:, None].expand(20, -1, -1),
         ],
         dim=2,

@@ -1,0 +1,113 @@
+"""What nodes remember: gated, decaying means of the messages that their events brought.
+
+A user remembers items; an item remembers what those who came to it remembered just before. Every
+event adds `gate * value` to its node's sums, which decay at several time scales; reading divides by
+the decayed gates. Sums do not depend on the order in which messages are added, so events of one
+second need no order, late ones fit in, and no batch size changes anything.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphrec.tgn.item_states import MemoryTable
+from graphrec.tgn.questions import Windows
+from graphrec.tgn.settings import NetworkSettings
+
+
+class NodeMemory(nn.Module):
+    """Makes messages of events, and reads memories.
+
+    Source:
+        Rossi et al. 2020, arXiv:2006.10637: messages, a mail that waits for the next event of its
+        node, and a gated update, here in the form of Feng et al. 2024, arXiv:2410.01201, where
+        gates depend on messages alone; with decay by elapsed time instead of by update, so that
+        the update commutes.
+    """
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        """Layers as the settings say."""
+        super().__init__()
+        self._n_events = settings.memory_events
+        n_scales = len(settings.memory_scales_hours)
+        self._shape = (n_scales, settings.memory_dim // n_scales)
+        self.of_item = nn.Linear(settings.dim, settings.memory_dim)
+        self.gate_of_item = nn.Linear(settings.dim, n_scales)
+        self.of_user = nn.Linear(settings.memory_dim, settings.memory_dim)
+        self.gate_of_user = nn.Linear(settings.memory_dim, n_scales)
+        hours = torch.tensor(settings.memory_scales_hours, dtype=torch.float32)
+        self.register_buffer("scale_s", hours * 3600)
+        self.scale_s: Tensor
+
+    def item_messages(
+        self, code: Float[Tensor, "items dim"]
+    ) -> Float[Tensor, "items scales parts"]:
+        """What an event with each item adds to its user's sums; the last column is the gate."""
+        code = code * code.shape[-1] ** 0.5
+        return self._gated(self.of_item(code), self.gate_of_item(code))
+
+    def user_messages(
+        self, heard: Float[Tensor, "*batch memory"]
+    ) -> Float[Tensor, "*batch scales parts"]:
+        """What an event of a user who remembers `heard` adds to its item's sums."""
+        return self._gated(self.of_user(heard), self.gate_of_user(heard))
+
+    def read(
+        self,
+        total: Float[Tensor, "*batch scales parts"],
+        age_s: Int[Tensor, "*batch"],
+    ) -> Float[Tensor, "*batch memory"]:
+        """Memories `age_s` seconds after the last event; all zero where nothing happened."""
+        return read_memory(total * self._decay(age_s)[..., None])
+
+    def of_users(
+        self, windows: Windows, message: Float[Tensor, "items scales parts"]
+    ) -> Float[Tensor, "queries memory"]:
+        """What each query's user remembers of the newest events of the window."""
+        at = slice(0, self._n_events)
+        age_s = (windows.now_s[:, None] - windows.time_s[:, at]).clamp(min=0)
+        weight = self._decay(age_s) * windows.present[:, at, None]
+        flat = functional.embedding(windows.item[:, at], message.flatten(1))
+        told = flat.unflatten(-1, message.shape[1:])
+        return read_memory((told * weight[..., None].to(told.dtype)).sum(1))
+
+    def of_items(
+        self,
+        table: MemoryTable,
+        row: Int[Tensor, "*batch"],
+        age_s: Int[Tensor, "*batch"],
+        *,
+        learning: bool,
+    ) -> Float[Tensor, "*batch memory"]:
+        """Memories of items.
+
+        Args:
+            table: As of their last events.
+            row: Their rows, -1 for an item that nothing has happened to.
+            age_s: Seconds since then.
+            learning: Let gradients reach the last message of each item; values stay the same.
+        """
+        at = row.clamp(min=0)
+        total = table.total[at]
+        if learning:
+            last = self.user_messages(table.heard[at])
+            total = total + (last - last.detach())
+        return self.read(total, age_s) * (row >= 0)[..., None]
+
+    def _gated(
+        self, value: Float[Tensor, "*batch memory"], gate: Float[Tensor, "*batch scales"]
+    ) -> Float[Tensor, "*batch scales parts"]:
+        opened = torch.sigmoid(gate)[..., None]
+        told = torch.tanh(value).unflatten(-1, self._shape)
+        return torch.cat([opened * told, opened], dim=-1)
+
+    def _decay(self, age_s: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch scales"]:
+        return torch.exp(-age_s[..., None].float() / self.scale_s)
+
+
+def read_memory(
+    total: Float[Tensor, "*batch scales parts"],
+) -> Float[Tensor, "*batch memory"]:
+    """Sums of values over sums of gates and one: few or old messages are remembered faintly."""
+    return (total[..., :-1] / (total[..., -1:] + 1)).flatten(-2)

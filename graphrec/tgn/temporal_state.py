@@ -1,0 +1,72 @@
+"""Everything that events have left in the network's nodes, brought up to date event by event."""
+
+import torch
+from jaxtyping import Int, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from graphrec.stages import Interactions
+from graphrec.tgn.live import LiveItems
+from graphrec.tgn.live_memory import LiveMemory
+from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.questions import ItemHistory
+
+
+class TemporalState(ItemHistory):
+    """Popularity and memories of all nodes as of the last event absorbed.
+
+    However the events are cut into calls and whenever late ones come, the same events end in the
+    same state, to rounding.
+    """
+
+    def __init__(self, network: TemporalNetwork, device: torch.device) -> None:
+        """Start before the first event.
+
+        Args:
+            network: Makes the messages that memories are made of.
+            device: Where the state is kept; the network's.
+        """
+        self._items = LiveItems(network.n_items, network.scale_s, device)
+        self._memory: LiveMemory | None = None
+        if network.memory is not None:
+            self._memory = LiveMemory(network.memory, network.codes().detach())
+        self._hand_over()
+
+    @torch.no_grad()
+    def grow(self, network: TemporalNetwork) -> None:
+        """Let the items that the network has gained have a state: nothing happened to them."""
+        self._items.grow(network.n_items)
+        if self._memory is not None:
+            self._memory.grow(network.codes())
+        self._hand_over()
+
+    def absorb(self, events: Interactions) -> Int64[ndarray, " items"]:
+        """Let events happen, in whatever order they arrive.
+
+        Returns:
+            The items whose state changed, each once. Beside these only the memories of the events'
+            users change, unless an event came after later ones of its own user.
+        """
+        touched = self._items.absorb(events)
+        if self._memory is not None:
+            self._memory.absorb(events)
+        self._hand_over()
+        return touched
+
+    @torch.no_grad()
+    def refresh(self, network: TemporalNetwork) -> None:
+        """Compute the memories anew with the network's weights as they stand."""
+        if self._memory is not None:
+            self._memory.refresh(network.codes())
+        self._hand_over()
+
+    def state_rows(
+        self, query: Int[Tensor, "*batch"], item: Int[Tensor, "*batch"]
+    ) -> Int[Tensor, "*batch"]:
+        """Row of `states` for each item; -1 for one that nothing has happened to."""
+        return self._items.state_rows(query, item)
+
+    def _hand_over(self) -> None:
+        self.states = self._items.states
+        if self._memory is not None:
+            self.memory = self._memory.table
