@@ -20,7 +20,7 @@ from graphrec.tgn.ranking import hit_rate, mean_ndcg, mean_reciprocal_rank, targ
 from graphrec.tgn.temporal_state import TemporalState
 
 _SCORES: Final = 1 << 22
-_STATE_PAIRS: Final = 1 << 24
+_STATE_PAIRS: Final = 1 << 25
 """Pairs of events whose attention is biased at a time; some 100 bytes each."""
 
 

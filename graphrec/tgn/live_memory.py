@@ -14,7 +14,7 @@ from torch import Tensor
 from graphrec.stages import Interactions
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.item_states import MemoryTable
-from graphrec.tgn.memory import NodeMemory
+from graphrec.tgn.memory import NodeMemory, decay, read_memory
 from graphrec.tgn.memory_table import memory_table, user_totals
 
 _PLAYED_AT_ONCE: Final = 4096
@@ -103,12 +103,12 @@ class LiveMemory:
         """Let the events of one second happen: items hear first, then users remember."""
         last_s = self._last_s[user]
         total = self._before[user] + self._added[user] * (last_s < now_s)[:, None, None]
-        heard = self._memory.read(total, now_s - last_s)
+        heard = read_memory(total, now_s - last_s, self._memory.user_scale_s)
         touched, local = torch.unique(item, return_inverse=True)
         newest_s = self._item_s[touched].clamp(min=now_s)
-        kept = self._decayed(self.table.total[touched], newest_s - self._item_s[touched])
+        kept = self._of_item(self.table.total[touched], newest_s - self._item_s[touched])
         told = self._memory.user_messages(heard)
-        told = self._decayed(told, newest_s[local] - now_s)
+        told = self._of_item(told, newest_s[local] - now_s)
         self.table.total[touched] = kept.index_add(0, local, told)
         takes_over = newest_s[local] == now_s
         self.table.heard[item[takes_over]] = heard[takes_over]
@@ -116,14 +116,16 @@ class LiveMemory:
         who = torch.unique(user)
         past = who[self._last_s[who] < now_s]
         settled = self._before[past] + self._added[past]
-        self._before[past] = self._decayed(settled, now_s - self._last_s[past])
+        self._before[past] = self._of_user(settled, now_s - self._last_s[past])
         self._added[past] = 0
         self._last_s[past] = now_s
         self._added.index_add_(0, user, self._message[item])
 
-    def _decayed(self, total: Tensor, age_s: Tensor) -> Tensor:
-        decay = torch.exp(-age_s[:, None].float() / self._memory.scale_s)
-        return total * decay[..., None]
+    def _of_item(self, total: Tensor, age_s: Tensor) -> Tensor:
+        return total * decay(age_s, self._memory.item_scale_s)[..., None]
+
+    def _of_user(self, total: Tensor, age_s: Tensor) -> Tensor:
+        return total * decay(age_s, self._memory.user_scale_s)[..., None]
 
     def _play(self) -> None:
         """Compute every memory from the whole log."""
@@ -139,7 +141,7 @@ class LiveMemory:
         self._before, self._added = (empty((log.n_users, *shape)) for _ in range(2))
         if not len(log):
             return
-        index = EventIndex(log, self._memory.scale_s[:0], self._device)
+        index = EventIndex(log, self._memory.item_scale_s[:0], self._device)
         users = user_totals(self._memory, index, self._message)
         table = memory_table(self._memory, index, users)
         every = torch.arange(log.n_items, device=self._device)
@@ -160,7 +162,7 @@ class LiveMemory:
         earlier = index.user_rows_before(here, bound)
         at = earlier.clamp(min=0)
         age_s = (last_s - time_s[at]).clamp(min=0)
-        before = self._decayed(total[at], age_s) * (earlier >= 0)[:, None, None]
+        before = self._of_user(total[at], age_s) * (earlier >= 0)[:, None, None]
         self._before[here] = before
         self._added[here] = total[last] - before
         self._last_s[here] = last_s

@@ -2,9 +2,13 @@
 
 A user remembers items; an item remembers what those who came to it remembered just before. Every
 event adds `gate * value` to its node's sums, which decay at several time scales; reading divides by
-the decayed gates. Sums do not depend on the order in which messages are added, so events of one
+the decayed gates. At first values are random projections of items' vectors, so that a user's memory
+times an item's counts how much of the user's past those had in common who came to the item: an
+item's neighbours in the co-watch graph are known from its first event on. Sums do not depend on the order in which messages are added, so events of one
 second need no order, late ones fit in, and no batch size changes anything.
 """
+
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +18,9 @@ from torch.nn import functional
 from graphrec.tgn.item_states import MemoryTable
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
+
+_OPEN: Final = 2.0
+"""Gates start at sigmoid of this."""
 
 
 class NodeMemory(nn.Module):
@@ -36,9 +43,19 @@ class NodeMemory(nn.Module):
         self.gate_of_item = nn.Linear(settings.dim, n_scales)
         self.of_user = nn.Linear(settings.memory_dim, settings.memory_dim)
         self.gate_of_user = nn.Linear(settings.memory_dim, n_scales)
-        hours = torch.tensor(settings.memory_scales_hours, dtype=torch.float32)
-        self.register_buffer("scale_s", hours * 3600)
-        self.scale_s: Tensor
+        hours = torch.tensor(settings.memory_scales_hours, dtype=torch.float32).T
+        self.register_buffer("user_scale_s", hours[0] * 3600)
+        self.register_buffer("item_scale_s", hours[1] * 3600)
+        self.user_scale_s: Tensor
+        self.item_scale_s: Tensor
+        with torch.no_grad():
+            nn.init.normal_(self.of_item.weight, std=settings.dim**-0.5)
+            nn.init.eye_(self.of_user.weight)
+            for start_open in (self.gate_of_item, self.gate_of_user):
+                start_open.weight.zero_()
+                start_open.bias.fill_(_OPEN)
+            for start_at_zero in (self.of_item, self.of_user):
+                start_at_zero.bias.zero_()
 
     def item_messages(
         self, code: Float[Tensor, "items dim"]
@@ -53,24 +70,16 @@ class NodeMemory(nn.Module):
         """What an event of a user who remembers `heard` adds to its item's sums."""
         return self._gated(self.of_user(heard), self.gate_of_user(heard))
 
-    def read(
-        self,
-        total: Float[Tensor, "*batch scales parts"],
-        age_s: Int[Tensor, "*batch"],
-    ) -> Float[Tensor, "*batch memory"]:
-        """Memories `age_s` seconds after the last event; all zero where nothing happened."""
-        return read_memory(total * self._decay(age_s)[..., None])
-
     def of_users(
         self, windows: Windows, message: Float[Tensor, "items scales parts"]
     ) -> Float[Tensor, "queries memory"]:
         """What each query's user remembers of the newest events of the window."""
         at = slice(0, self._n_events)
         age_s = (windows.now_s[:, None] - windows.time_s[:, at]).clamp(min=0)
-        weight = self._decay(age_s) * windows.present[:, at, None]
+        weight = decay(age_s, self.user_scale_s) * windows.present[:, at, None]
         flat = functional.embedding(windows.item[:, at], message.flatten(1))
         told = flat.unflatten(-1, message.shape[1:])
-        return read_memory((told * weight[..., None].to(told.dtype)).sum(1))
+        return _mean((told * weight[..., None].to(told.dtype)).sum(1))
 
     def of_items(
         self,
@@ -93,21 +102,32 @@ class NodeMemory(nn.Module):
         if learning:
             last = self.user_messages(table.heard[at])
             total = total + (last - last.detach())
-        return self.read(total, age_s) * (row >= 0)[..., None]
+        return read_memory(total, age_s, self.item_scale_s) * (row >= 0)[..., None]
 
     def _gated(
         self, value: Float[Tensor, "*batch memory"], gate: Float[Tensor, "*batch scales"]
     ) -> Float[Tensor, "*batch scales parts"]:
         opened = torch.sigmoid(gate)[..., None]
-        told = torch.tanh(value).unflatten(-1, self._shape)
+        told = value.unflatten(-1, self._shape)
         return torch.cat([opened * told, opened], dim=-1)
-
-    def _decay(self, age_s: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch scales"]:
-        return torch.exp(-age_s[..., None].float() / self.scale_s)
 
 
 def read_memory(
     total: Float[Tensor, "*batch scales parts"],
+    age_s: Int[Tensor, "*batch"],
+    scale_s: Float[Tensor, " scales"],
 ) -> Float[Tensor, "*batch memory"]:
+    """Memories `age_s` seconds after the last event; all zero where nothing happened."""
+    return _mean(total * decay(age_s, scale_s)[..., None])
+
+
+def decay(
+    age_s: Int[Tensor, "*batch"], scale_s: Float[Tensor, " scales"]
+) -> Float[Tensor, "*batch scales"]:
+    """e^(-age / scale) per scale."""
+    return torch.exp(-age_s[..., None].float() / scale_s)
+
+
+def _mean(total: Float[Tensor, "*batch scales parts"]) -> Float[Tensor, "*batch memory"]:
     """Sums of values over sums of gates and one: few or old messages are remembered faintly."""
     return (total[..., :-1] / (total[..., -1:] + 1)).flatten(-2)

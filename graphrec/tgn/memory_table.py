@@ -9,7 +9,7 @@ from torch import Tensor
 from graphrec.tgn.decayed_sums import decayed_sums
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.item_states import MemoryTable
-from graphrec.tgn.memory import NodeMemory
+from graphrec.tgn.memory import NodeMemory, read_memory
 
 
 class UserTotals(NamedTuple):
@@ -38,7 +38,7 @@ def user_totals(
     position = index.by_user
     time_s = index.time_s[position]
     told = message[index.item[position]]
-    return UserTotals(decayed_sums(index.user[position], time_s, memory.scale_s, told), time_s)
+    return UserTotals(decayed_sums(index.user[position], time_s, memory.user_scale_s, told), time_s)
 
 
 @torch.no_grad()
@@ -58,9 +58,9 @@ def memory_table(memory: NodeMemory, index: EventIndex, users: UserTotals) -> Me
     row = index.user_rows_before(index.user[position], index.bounds_of(position))
     at = row.clamp(min=0)
     age_s = (time_s - users.time_s[at]).clamp(min=0)
-    heard = memory.read(users.total[at], age_s) * (row >= 0)[:, None]
+    heard = read_memory(users.total[at], age_s, memory.user_scale_s) * (row >= 0)[:, None]
     told = memory.user_messages(heard)
-    return MemoryTable(decayed_sums(index.item[position], time_s, memory.scale_s, told), heard)
+    return MemoryTable(decayed_sums(index.item[position], time_s, memory.item_scale_s, told), heard)
 
 
 def refresh_memory(

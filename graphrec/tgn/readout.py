@@ -144,6 +144,9 @@ class Readout(nn.Module):
         self.dynamic = nn.Linear(self.join.out_features, n_dynamic_features(settings.n_scales))
         self.leave_out = nn.Dropout(settings.dropout)
         self.remembered = nn.Linear(self.join.out_features, n_memory) if n_memory else None
+        self.recall = nn.Linear(n_memory, n_memory, bias=False) if n_memory else None
+        if self.recall is not None:
+            nn.init.eye_(self.recall.weight)
         for start_silent in (self.dynamic, self.heads, self.remembered):
             if start_silent is not None:
                 nn.init.zeros_(start_silent.weight)
@@ -200,7 +203,9 @@ class Readout(nn.Module):
         if self.state is not None:
             wanted = wanted + newest
         taste = functional.normalize(wanted.float(), dim=-1)
-        remembered = None if self.remembered is None else self.remembered(joined).float()
+        remembered = None
+        if self.remembered is not None and self.recall is not None and memories is not None:
+            remembered = (self.remembered(joined) + self.recall(memories.user)).float()
         return Reading(pointer, taste, self.dynamic(joined).float(), remembered)
 
     def _of_user(

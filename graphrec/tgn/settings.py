@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Hours = Annotated[float, Field(ge=1e-3, le=1e7)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -64,11 +65,12 @@ class NetworkSettings(_Settings):
     memory_dim: int = Field(
         32, ge=0, le=1024, description="Length of a node's memory of its events; 0: none."
     )
-    memory_scales_hours: tuple[Annotated[float, Field(ge=1e-3, le=1e7)], ...] = Field(
-        (1.0, 24.0, 720.0, 26280.0),
+    memory_scales_hours: tuple[tuple[Hours, Hours], ...] = Field(
+        ((1.0, 720.0), (24.0, 720.0), (720.0, 26280.0), (720.0, 24.0)),
         min_length=1,
         max_length=16,
-        description="Times in which memories fade to 1/e, hours; each has its part of memory_dim.",
+        description="Times in which memories fade to 1/e, hours: a user's and an item's; each pair "
+        "has its part of memory_dim.",
     )
     memory_events: int = Field(
         32, ge=1, le=4096, description="Newest events of the window that a user remembers."
@@ -180,6 +182,12 @@ class TrainingSettings(_Settings):
     cuda_graph: bool = Field(True, description="Record a step once and replay it, on a GPU.")
     compiled: bool = Field(
         False, description="Also fuse the step's kernels; takes a minute at the start."
+    )
+    refresh_steps: int = Field(
+        64,
+        ge=1,
+        le=1_000_000,
+        description="Steps after which memories are computed anew with the weights as they stand.",
     )
     loss: LossSettings = Field(LossSettings(), description="What a positive is compared with.")
     seed: int = Field(0, ge=0, lt=1 << 31, description="Equal seeds give equal weights on a CPU.")

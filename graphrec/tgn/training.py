@@ -134,8 +134,9 @@ class Trainer:
         n_recorded = 0
         self._synchronize()
         started = time.perf_counter()
-        self._refresh_memory()
         for step in range(self.steps_per_epoch):
+            if step % self.settings.refresh_steps == 0:
+                self._refresh_memory()
             if self.is_cuda and self.settings.cuda_graph and self._n_eager == _EAGER_STEPS:
                 self._record()
                 n_recorded, started = step, time.perf_counter()

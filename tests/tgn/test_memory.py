@@ -8,6 +8,7 @@ import torch
 
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.live_memory import LiveMemory
+from graphrec.tgn.memory import read_memory
 from graphrec.tgn.memory_table import memory_table, user_totals
 from tests.tgn.logs import CPU, N_ITEMS, a_log, a_network
 
@@ -17,7 +18,7 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 def by_definition(memory, code, log):
     """Sums of every item after the whole log, event by event from the definition."""
     told_by_item = memory.item_messages(code)
-    scale_s = memory.scale_s.double()
+    user_scale_s, item_scale_s = memory.user_scale_s.double(), memory.item_scale_s.double()
     total = torch.zeros(len(code), *told_by_item.shape[1:], dtype=torch.float64)
     end_s = {int(i): int(log.time_s[log.item_row == i].max()) for i in np.unique(log.item_row)}
     for event in range(len(log)):
@@ -25,11 +26,11 @@ def by_definition(memory, code, log):
         mine = np.flatnonzero((log.user_row == user) & (log.time_s < now_s))
         known = torch.zeros(told_by_item.shape[1:], dtype=torch.float64)
         for past in mine:
-            decay = torch.exp(-(now_s - log.time_s[past]) / scale_s)
+            decay = torch.exp(-(now_s - log.time_s[past]) / user_scale_s)
             known += decay[:, None] * told_by_item[log.item_row[past]]
         heard = (known[:, :-1] / (known[:, -1:] + 1)).flatten().float()
         item = int(log.item_row[event])
-        decay = torch.exp(-(end_s[item] - now_s) / scale_s)
+        decay = torch.exp(-(end_s[item] - now_s) / item_scale_s)
         total[item] += decay[:, None] * memory.user_messages(heard)
     return total.float()
 
@@ -43,7 +44,7 @@ def live_after(network, *batches):
 
 @pytest.fixture
 def network():
-    return a_network(memory_dim=8, memory_scales_hours=(0.02, 5.0))
+    return a_network(memory_dim=8, memory_scales_hours=((0.02, 5.0), (3.0, 1.0)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -119,10 +120,10 @@ def test_more_items_follow_without_playing_the_log_again(network):
 
 
 def test_a_silent_node_remembers_nothing_and_old_memories_fade(network):
-    memory = network.memory
-    total = torch.full((3, *memory._shape), 2.0)
-    total = torch.cat([total, torch.full((3, len(memory.scale_s), 1), 4.0)], dim=-1)
-    read = memory.read(total, torch.tensor([0, 72, 10**9]))
+    scale_s = network.memory.user_scale_s
+    total = torch.full((3, len(scale_s), 5), 2.0)
+    total[..., -1] = 4.0
+    read = read_memory(total, torch.tensor([0, 72, 10**9]), scale_s)
     assert read[0].allclose(torch.tensor(2.0 / 5.0))
     faded = math.exp(-1)
     assert read[1, 0].item() == pytest.approx(2 * faded / (4 * faded + 1), rel=1e-4)
