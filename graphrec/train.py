@@ -26,7 +26,9 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Folder of training.json and the weights; by default beside it."
+            "--out",
+            "-o",
+            help="Folder of training.json, metrics.jsonl and the weights; by default beside it.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Networks to train.")] = 1,
@@ -36,6 +38,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training into the same folder stood.")
     ] = False,
+    tensorboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--tensorboard/--no-tensorboard",
+            help="Write epochs for TensorBoard, too; by default where it is installed.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train the temporal networks of an experiment, choose epochs on validation, test once.
 
@@ -58,7 +68,13 @@ def train(
             bar.console.print(_line(label, epoch), soft_wrap=True, highlight=False)
 
         runs = train_experiment(
-            settings, folder, n_seeds=seeds, device=chosen, progress=tell, resume=resume
+            settings,
+            folder,
+            n_seeds=seeds,
+            device=chosen,
+            progress=tell,
+            resume=resume,
+            tensorboard=tensorboard,
         )
     console.print(_table(settings.name, runs))
     console.print(f"result: {escape(str(folder / 'training.json'))}", soft_wrap=True)

@@ -56,6 +56,21 @@ def test_training_without_a_gpu_is_announced_and_cuda_refused(capsys, monkeypatc
     assert "PyTorch finds no GPU" in err
 
 
+def test_curves_that_cannot_be_written_are_refused_before_anything_is(
+    capsys, monkeypatch, experiment
+):
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    words = ("train", experiment, "--device", "cpu")
+    code, _, err = run(capsys, *words, "--tensorboard")
+    assert code == 2
+    assert "graphrec[tensorboard]" in err
+    assert not experiment.with_suffix("").exists()
+    code, _, err = run(capsys, *words)
+    assert code == 0
+    assert "tensorboard" not in err.lower()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
