@@ -64,8 +64,10 @@ def train(
     with terminal.progress("training", None) as bar:
 
         def tell(label: str, n_epochs: int, epoch: "Epoch") -> None:
-            terminal.follow(bar)(label, epoch.number, n_epochs)
-            bar.console.print(_line(label, epoch), soft_wrap=True, highlight=False)
+            figures = _figures(epoch)
+            terminal.follow_figures(bar)(label, epoch.number, n_epochs, figures)
+            line = f"{label}: {figures}"
+            bar.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
         runs = train_experiment(
             settings,
@@ -100,10 +102,10 @@ def _device(name: str) -> "torch.device":
     return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
 
 
-def _line(label: str, epoch: "Epoch") -> str:
-    figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch.figures.items())
+def _figures(epoch: "Epoch") -> str:
+    judged = "".join(f"{name} {value:.4f}  " for name, value in epoch.figures.items())
     return (
-        f"{label}: epoch {epoch.number}  loss {epoch.loss:.4f}  {figures}  "
+        f"epoch {epoch.number}  loss {epoch.loss:.4f}  {judged}"
         f"{epoch.events_per_s:,.0f} events/s  {epoch.memory_gb:.1f} GB"
     )
 
