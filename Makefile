@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test check bench clean
 
-demo: $(VENV)/.core ## Recommend and evaluate on the simulated demo world
+demo: $(VENV)/.tgn ## Recommend, train a small network and evaluate on the simulated demo world
 	$(BIN)/graphrec demo
 
 test: check ## Lint, types, floors, tests with coverage
@@ -27,13 +27,14 @@ $(BIN)/python:
 		{ echo "graphrec needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -q -c constraints.txt -e .
+# PyTorch comes from whatever index pip is set to; a build for the CPU is enough.
+$(VENV)/.tgn: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -q -c constraints.txt -e '.[tgn]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -q -c constraints.txt -e '.[dev]'
-	touch $@ $(VENV)/.core
+	touch $@ $(VENV)/.tgn
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage

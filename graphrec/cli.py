@@ -135,6 +135,8 @@ def demo(
     with terminal.progress("methods", None) as bar:
         run = demonstration.measure_demo(world, out, terminal.follow(bar))
     print_run(run)
+    if not demonstration.has_torch():
+        console.print(escape(demonstration.WITHOUT_TORCH), soft_wrap=True)
     console.print(f"next: graphrec recommend --data {world} --user {users[0]}", soft_wrap=True)
 
 

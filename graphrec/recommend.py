@@ -1,5 +1,6 @@
 """`python -m graphrec.recommend` = `graphrec recommend`: what should this user watch next?"""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -299,14 +300,30 @@ def print_answer(
     if not shown.row_count:
         console.print("nothing to recommend: no eligible item was found")
     for note in slate.notes:
-        terminal.aside().print(f"[dim]{escape(note)}[/]")
+        words = re.sub(r"\bpopular_[\w.]+", lambda found: source_in_words(found[0]), note)
+        terminal.aside().print(f"[dim]{escape(words)}[/]")
 
 
 def why(place: "Recommendation") -> str:
     """The reason of one place, as a person reads it."""
     if place.because_title is None:
-        return place.source
+        return source_in_words(place.source)
     return f"because you watched {place.because_title} ({place.because_share:.0%})"
+
+
+def source_in_words(name: str) -> str:
+    """A source's name as a person reads it: `popular_7d` is `popular in the last 7 days`."""
+    words = name.replace("_", " ")
+    found = re.fullmatch(r"popular (half life )?([\d.e+-]+)([dh])", words)
+    if found is None:
+        return words
+    decays, number, unit = found.groups()
+    span = "day" if unit == "d" else "hour"
+    if decays:
+        return f"popular lately (counts halve every {number} {span}s)"
+    return (
+        f"popular in the last {span}" if number == "1" else f"popular in the last {number} {span}s"
+    )
 
 
 def write_everyone(pipeline: "Pipeline", request: "Request", path: Path) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from graphrec.errors import GraphrecError, SettingsError
 
@@ -73,13 +74,27 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+class _FiguresBelow(Progress):
+    """A bar whose figures get the whole width below it, so that no width cuts them off."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, then the figures."""
+        yield from super().get_renderables()
+        for task in self.tasks:
+            if task.fields["figures"]:
+                yield Text(task.fields["figures"], style="dim")
+
+
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Progress]:
-    """A progress bar on standard error, with one task; silent where nobody looks."""
-    bar = Progress(
+    """A progress bar on standard error, with one task; silent where nobody looks.
+
+    What `follow_figures` is told stands below it.
+    """
+    bar = _FiguresBelow(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -88,7 +103,7 @@ def progress(what: str, total: int | None) -> Iterator[Progress]:
         disable=not sys.stderr.isatty(),
     )
     with bar:
-        bar.add_task(what, total=total)
+        bar.add_task(what, total=total, figures="")
         yield bar
 
 
@@ -98,6 +113,16 @@ def follow(bar: Progress) -> Callable[[str, int, int], None]:
     return lambda what, done, total: bar.update(
         task, description=escape(what), completed=done, total=total
     )
+
+
+def follow_figures(bar: Progress) -> Callable[[str, int, int, str], None]:
+    """As `follow`, and the figures that it has come to so far stand below the bar."""
+    task = bar.task_ids[0]
+
+    def show(what: str, done: int, total: int, figures: str) -> None:
+        bar.update(task, description=escape(what), completed=done, total=total, figures=figures)
+
+    return show
 
 
 def advance(bar: Progress) -> Callable[[int, int | None], None]:

@@ -26,7 +26,9 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Folder of training.json and the weights; by default beside it."
+            "--out",
+            "-o",
+            help="Folder of training.json, metrics.jsonl and the weights; by default beside it.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Networks to train.")] = 1,
@@ -36,6 +38,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training into the same folder stood.")
     ] = False,
+    tensorboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--tensorboard/--no-tensorboard",
+            help="Write epochs for TensorBoard, too; by default where it is installed.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train the temporal networks of an experiment, choose epochs on validation, test once.
 
@@ -54,11 +64,19 @@ def train(
     with terminal.progress("training", None) as bar:
 
         def tell(label: str, n_epochs: int, epoch: "Epoch") -> None:
-            terminal.follow(bar)(label, epoch.number, n_epochs)
-            bar.console.print(_line(label, epoch), soft_wrap=True, highlight=False)
+            figures = _figures(epoch)
+            terminal.follow_figures(bar)(label, epoch.number, n_epochs, figures)
+            line = f"{label}: {figures}"
+            bar.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
         runs = train_experiment(
-            settings, folder, n_seeds=seeds, device=chosen, progress=tell, resume=resume
+            settings,
+            folder,
+            n_seeds=seeds,
+            device=chosen,
+            progress=tell,
+            resume=resume,
+            tensorboard=tensorboard,
         )
     console.print(_table(settings.name, runs))
     console.print(f"result: {escape(str(folder / 'training.json'))}", soft_wrap=True)
@@ -84,10 +102,10 @@ def _device(name: str) -> "torch.device":
     return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
 
 
-def _line(label: str, epoch: "Epoch") -> str:
-    figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch.figures.items())
+def _figures(epoch: "Epoch") -> str:
+    judged = "".join(f"{name} {value:.4f}  " for name, value in epoch.figures.items())
     return (
-        f"{label}: epoch {epoch.number}  loss {epoch.loss:.4f}  {figures}  "
+        f"epoch {epoch.number}  loss {epoch.loss:.4f}  {judged}"
         f"{epoch.events_per_s:,.0f} events/s  {epoch.memory_gb:.1f} GB"
     )
 

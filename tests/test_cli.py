@@ -93,6 +93,28 @@ def test_recommendations_come_with_titles_and_reasons(run: Run, log: Path) -> No
     assert "because you watched Alpha" in out
 
 
+def test_what_fills_a_slate_up_is_told_in_words(run: Run, log: Path) -> None:
+    _, out, err = run("recommend", "--data", log, "--user", "cal", "--k", "3")
+    assert "popular lately (counts halve every 30 days)" in out
+    assert "topped up from popular lately" in err
+    assert "half_life" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("popular", "popular"),
+        ("popular_7d", "popular in the last 7 days"),
+        ("popular_0.5d", "popular in the last 0.5 days"),
+        ("popular_1h", "popular in the last hour"),
+        ("popular_half_life_2.5d", "popular lately (counts halve every 2.5 days)"),
+        ("last_items", "last items"),
+    ],
+)
+def test_every_source_has_a_name_in_words(name: str, words: str) -> None:
+    assert recommend.source_in_words(name) == words
+
+
 def test_recommendations_as_json(run: Run, log: Path) -> None:
     code, out, _ = run("recommend", "--data", log, "--user", "cal", "-k", "3", "--json")
     answer = json.loads(out)

@@ -1,6 +1,8 @@
 """`graphrec train` trains on a CPU, says so, and refuses what it cannot do in one line."""
 
+import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from graphrec import cli
+from graphrec import cli, terminal
 
 EXPERIMENT = """
 name: small
@@ -38,12 +40,39 @@ def test_a_network_is_trained_and_shown(capsys, monkeypatch, experiment):
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = run(capsys, "train", experiment, "--device", "cpu", "--seeds", 2)
     assert code == 0
-    assert "epoch 1" in err
+    line = "tgn, stream, strict, seed 1: epoch 1 loss "
+    assert line in err
     assert "events/s" in err
+    assert "━" not in err
+    assert "\x1b" not in err
     assert "stream, strict" in out
     assert "±" in out
     folder = experiment.with_suffix("")
     assert len(json.loads((folder / "training.json").read_text())["runs"]) == 2
+
+
+class Screen(io.StringIO):
+    """Standard error as a person sees it."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_bar_holds_the_run_and_all_its_figures_at_any_width(monkeypatch, columns):
+    screen = Screen()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", screen)
+    figures = "epoch 2 loss 5.1234 mrr 0.1456 ndcg@10 0.1345 [x] 123,456 events/s 10.4 GB"
+    with terminal.progress("training", None) as bar:
+        terminal.follow_figures(bar)("tgn, stream, strict, seed 0", 2, 4, figures)
+        bar.refresh()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    words = " ".join(shown.split())
+    assert "tgn, stream, strict, seed 0" in words
+    assert "2/4" in words
+    assert figures in words
 
 
 def test_training_without_a_gpu_is_announced_and_cuda_refused(capsys, monkeypatch, experiment):
@@ -54,6 +83,21 @@ def test_training_without_a_gpu_is_announced_and_cuda_refused(capsys, monkeypatc
     code, _, err = run(capsys, "train", experiment, "--device", "cuda")
     assert code == 2
     assert "PyTorch finds no GPU" in err
+
+
+def test_curves_that_cannot_be_written_are_refused_before_anything_is(
+    capsys, monkeypatch, experiment
+):
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    words = ("train", experiment, "--device", "cpu")
+    code, _, err = run(capsys, *words, "--tensorboard")
+    assert code == 2
+    assert "graphrec[tensorboard]" in err
+    assert not experiment.with_suffix("").exists()
+    code, _, err = run(capsys, *words)
+    assert code == 0
+    assert "tensorboard" not in err.lower()
 
 
 @pytest.mark.parametrize(

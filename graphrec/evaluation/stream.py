@@ -80,7 +80,7 @@ def evaluate_stream(
         settings: Regime and candidates.
         available_from_s: When each item came into the catalogue, UTC seconds; None means that all
             were always there. An item that came true is always a candidate.
-        progress: Told how far each source is.
+        progress: Told how far each source is, and before it is fitted.
 
     Returns:
         One result per source, over the same questions.
@@ -99,6 +99,8 @@ def evaluate_stream(
         sheet = AnswerSheet(
             guarded, plan.questions, top_k=settings.top_k, available_from_s=available_from_s
         )
+        if progress:
+            progress(source.name, 0, len(plan.questions))
         sheet.fit(events.take(slice(0, plan.start)), cuts.validation_s)
         _read_stream(guarded, sheet, plan, hide_seen=settings.seen == "hide", progress=progress)
         results.append(sheet.result())

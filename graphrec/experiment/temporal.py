@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapsh
 from graphrec.stages import Interactions
 from graphrec.tgn.checkpoint import arrays_of_training, resume_training
 from graphrec.tgn.content import NodeContent
+from graphrec.tgn.epoch_log import EpochLog, forget_epochs, has_tensorboard
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import (
     HeldOut,
@@ -108,9 +110,10 @@ class _Place:
     device: torch.device
     progress: Progress | None
     resume: bool
+    board: bool
 
 
-def train_experiment(
+def train_experiment(  # noqa: PLR0913 — what a command's options say is passed on one by one
     settings: ExperimentSettings,
     folder: Path,
     *,
@@ -118,19 +121,22 @@ def train_experiment(
     device: torch.device,
     progress: Progress | None = None,
     resume: bool = False,
+    tensorboard: bool | None = None,
 ) -> list[TrainedRun]:
     """Train every temporal network of an experiment under every protocol, and judge each once.
 
     Args:
         settings: The experiment; its other methods are left alone.
-        folder: Where `training.json` and the weights go; made if it is not there.
+        folder: Where `training.json`, `metrics.jsonl` and the weights go; made if it is not there.
         n_seeds: How many seeds, counted up from each method's own.
         device: Where to train.
         progress: Told of each epoch.
         resume: Go on from the checkpoints of a training of the same experiment in `folder`.
+        tensorboard: Whether epochs go to TensorBoard, too; None: where it is installed.
 
     Raises:
-        SettingsError: The experiment holds no temporal network, or a protocol does not fit.
+        SettingsError: The experiment holds no temporal network, a protocol does not fit, or
+            TensorBoard is asked for and not installed.
         DataError: The data cannot be read.
         SnapshotError: The weights cannot be written.
     """
@@ -138,9 +144,10 @@ def train_experiment(
     if not methods:
         raise SettingsError(f"{settings.name} has no method tgn — there is nothing to train")
     _refuse_what_training_ignores(settings, methods)
+    board = has_tensorboard(tensorboard)
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
-    place = _Place(dataset, folder, device, progress, resume)
+    place = _Place(dataset, folder, device, progress, resume, board)
     plans = [
         _plan_of(method, seed, _task_of(protocol, events), settings.data)
         for protocol in settings.evaluate
@@ -154,6 +161,8 @@ def train_experiment(
         )
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{folder} is a file — --out names a folder")
+    if not resume:
+        forget_epochs(folder)
     try:
         runs = [_train(plan, place) for plan in plans]
     except torch.OutOfMemoryError as error:
@@ -242,13 +251,23 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
         place.folder / "checkpoints" / plan.run_name,
         plan.identity | {"data_sha256": data_key(dataset)},
     )
-    epochs = train_network(
-        trainer,
-        validation,
-        lambda epoch: progress(label, training.epochs, epoch) if progress else None,
-        verdict=checkpoint.resume(trainer) if place.resume else None,
-        keep=lambda verdict: checkpoint.write(trainer, verdict),
-    )
+    verdict = checkpoint.resume(trainer) if place.resume else None
+    log = EpochLog(place.folder, plan.run_name, training.seed, board=place.board)
+
+    def report(epoch: Epoch) -> None:
+        log.add(epoch)
+        if progress:
+            progress(label, training.epochs, epoch)
+
+    with closing(log):
+        log.start(verdict.epochs if verdict else [])
+        epochs = train_network(
+            trainer,
+            validation,
+            report,
+            verdict=verdict,
+            keep=lambda verdict: checkpoint.write(trainer, verdict),
+        )
     weights = place.folder / "weights" / plan.run_name
     write_weights(network, dataset, task.cut_s, task.protocol.protocol, weights)
     return TrainedRun(

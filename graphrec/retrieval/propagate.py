@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32
-from scipy.sparse import csr_array
+from jaxtyping import Float32, Float64, Int32, Int64
+from scipy.sparse import csr_array, vstack
 
 from graphrec.arrays import NO_ROW
 from graphrec.graph.edges import COLD_START_NODE, WeightedEdges
@@ -20,6 +20,8 @@ from graphrec.stages import Candidates, Eligibility, Queries
 from graphrec.top_k import best_rows, eligible_items
 
 _SEEDS_AT_ONCE: Final = 1024
+_ENTRIES_KEPT: Final = 1 << 25
+"""Expected visits that are kept between queries; 12 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def propagate(
     seeds: SeedSets,
     share: Float64[np.ndarray, " seeds"],
     settings: WalkSettings,
+    visits: csr_array | None = None,
 ) -> Expectation:
     """The scores that walks estimate, as their number grows without end.
 
@@ -63,6 +66,7 @@ def propagate(
         share: Share of the query's walks that start from each seed; see `budgets.step_shares`.
         settings: Restart chance, depth, boost, what is counted, and `min_mass`. Early stop does not
             apply, and no seed is owed a walk.
+        visits: `expected_visits` of the seeds where they are known; changed in place.
 
     Returns:
         Scores as the walks give them: without boost they sum to 1 over items (up to what
@@ -71,7 +75,8 @@ def propagate(
     Source:
         Truncated power series of a random walk with restart; Tong et al. 2006 for the series.
     """
-    visits = expected_visits(chances, seeds.node, settings)
+    if visits is None:
+        visits = expected_visits(chances, seeds.node, settings)
     visits.data *= np.repeat(share, np.diff(visits.indptr))
     query = np.repeat(np.arange(len(seeds)), np.diff(seeds.ptr))
     gather = csr_array(
@@ -116,6 +121,39 @@ def expected_visits(
     return counted
 
 
+class _KnownVisits:
+    """Expected visits of the nodes of one graph, each node's computed once.
+
+    A walk's visits depend on where it starts and on nothing else, so queries that share a seed
+    share its row: 6,040 queries of ml-1m-order take 28 s of one core where 200 took 29 s.
+    """
+
+    def __init__(self, chances: csr_array, settings: WalkSettings) -> None:
+        self.chances, self._settings = chances, settings
+        self._known, self._place = self._nothing()
+
+    def of(self, nodes: Int32[np.ndarray, " seeds"]) -> csr_array:
+        """As `expected_visits`; the matrix is the caller's to change."""
+        asked = np.unique(nodes)
+        fresh = self._visits(asked[self._place[asked] < 0])
+        if self._known.nnz + fresh.nnz > _ENTRIES_KEPT:
+            self._known, self._place = self._nothing()
+            fresh = self._visits(asked)
+        if fresh.shape[0]:
+            first = self._known.shape[0]
+            new = asked[self._place[asked] < 0]
+            self._place[new] = np.arange(first, first + len(new))
+            self._known = vstack([self._known, fresh], format="csr")
+        return self._known[self._place[nodes]]
+
+    def _visits(self, nodes: Int32[np.ndarray, " seeds"]) -> csr_array:
+        return expected_visits(self.chances, nodes, self._settings)
+
+    def _nothing(self) -> tuple[csr_array, Int64[np.ndarray, " nodes"]]:
+        n_nodes, n_items = self.chances.shape
+        return csr_array((0, n_items)), np.full(n_nodes, -1)
+
+
 class PropagateSource(CoWatchSource):
     """Scores items by the visits that restart walks would make on average.
 
@@ -128,7 +166,7 @@ class PropagateSource(CoWatchSource):
     ) -> None:
         """Learn a graph by `graph`, and propagate on it by `walk`."""
         super().__init__(graph, walk)
-        self._chances: tuple[tuple[WalkGraph, int], csr_array] | None = None
+        self._known: tuple[tuple[WalkGraph, int], _KnownVisits] | None = None
 
     @property
     def name(self) -> str:
@@ -177,7 +215,7 @@ class PropagateSource(CoWatchSource):
         """The expectation of a few queries at a time, with the first one's place."""
         table, seeds = self.choose_seeds(queries)
         share = step_shares(seeds, table, self._settings)
-        chances = self._step_chances()
+        known = self._known_visits()
         first = 0
         while first < len(seeds):
             until = int(np.searchsorted(seeds.ptr, seeds.ptr[first] + _SEEDS_AT_ONCE, "right")) - 1
@@ -186,11 +224,13 @@ class PropagateSource(CoWatchSource):
             some = SeedSets(
                 seeds.ptr[first : until + 1] - at.start, seeds.node[at], seeds.weight[at]
             )
-            yield first, propagate(chances, some, share[at], self._settings), some
+            visits = known.of(some.node)
+            yield first, propagate(known.chances, some, share[at], self._settings, visits), some
             first = until
 
-    def _step_chances(self) -> csr_array:
+    def _known_visits(self) -> _KnownVisits:
         state = (self._graph, self._graph.version)
-        if self._chances is None or self._chances[0] != state:
-            self._chances = (state, step_chances(self._graph.edges()))
-        return self._chances[1]
+        if self._known is None or self._known[0] != state:
+            chances = step_chances(self._graph.edges())
+            self._known = (state, _KnownVisits(chances, self._settings))
+        return self._known[1]

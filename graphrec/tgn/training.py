@@ -38,6 +38,8 @@ class Epoch:
         figures: Validation figures by name; empty without validation.
         events_per_s: Training speed, validation not counted.
         memory_gb: Highest memory of the device so far, 0 on a CPU.
+        seconds: How long it took, validation included.
+        learning_rate: Of its last step.
     """
 
     number: int
@@ -45,6 +47,8 @@ class Epoch:
     figures: dict[str, float]
     events_per_s: float
     memory_gb: float
+    seconds: float
+    learning_rate: float
 
 
 Report = Callable[[Epoch], None]
@@ -75,6 +79,7 @@ class Trainer:
         self.device = index.device
         self.is_cuda = index.device.type == "cuda"
         self.epoch = 0
+        self.learning_rate = 0.0
         if not len(target) or index.n_events < settings.row_targets:
             raise SettingsError(
                 f"{len(target):,} training events in a log of {index.n_events:,} — row_targets "
@@ -167,6 +172,7 @@ class Trainer:
             * warm
             * (settings.final_rate + (1 - settings.final_rate) * cosine)
         )
+        self.learning_rate = rate
         if self.is_cuda:
             self._rate.fill_(rate)
         else:
@@ -279,6 +285,7 @@ def train_network(
     settings, network = trainer.settings, trainer.network
     verdict = verdict or Verdict([])
     while trainer.epoch < settings.epochs and verdict.since_best < settings.patience:
+        started = time.perf_counter()
         loss, speed = trainer.run_epoch()
         if not math.isfinite(loss):
             raise SettingsError(
@@ -287,7 +294,10 @@ def train_network(
             )
         figures = figures_of_ranks(held_out_ranks(network, held_out)) if held_out else {}
         memory = torch.cuda.max_memory_allocated() / 1e9 if trainer.is_cuda else 0.0
-        verdict.epochs.append(Epoch(trainer.epoch, loss, figures, speed, memory))
+        seconds = time.perf_counter() - started
+        verdict.epochs.append(
+            Epoch(trainer.epoch, loss, figures, speed, memory, seconds, trainer.learning_rate)
+        )
         if held_out:
             verdict.since_best += 1
             if figures[settings.metric] > verdict.best:

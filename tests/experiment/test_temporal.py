@@ -76,6 +76,25 @@ def test_every_protocol_is_trained_told_and_written(trained):
     }
 
 
+def test_every_epoch_of_every_run_is_a_line_of_the_metrics(trained):
+    _, folder, runs, _ = trained
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row["run"], row["epoch"]) for row in rows] == [
+        (run.weights.name, epoch.number) for run in runs for epoch in run.epochs
+    ]
+    assert rows[0]["validation"] == runs[0].epochs[0].figures
+    assert 0 < rows[-1]["learning_rate"] < rows[0]["learning_rate"]
+    assert all(row["seconds"] > 0 for row in rows)
+
+
+def test_a_fresh_training_into_the_same_folder_starts_the_metrics_anew(tmp_path):
+    settings = an_experiment(training=TRAINING | {"epochs": 1})
+    for _ in range(2):
+        train_experiment(settings, tmp_path, device=CPU)
+    assert len(epochs_on_disk(tmp_path)) == 1
+
+
 def test_it_beats_popularity(trained):
     settings, _, runs, _ = trained
     events = events_of(load_data(settings.data), settings.data)
@@ -251,6 +270,14 @@ class MachineGoneError(Exception):
     """Stands for a machine that went away."""
 
 
+def epochs_on_disk(folder):
+    rows = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [
+        (row["run"], row["epoch"], row["loss"], row["validation"], row["learning_rate"])
+        for row in rows
+    ]
+
+
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(tmp_path, after):
     training = TRAINING | {"epochs": 4, "patience": 2}
@@ -267,6 +294,7 @@ def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(tmp_path, after
     torch.manual_seed(99)
     resumed = train_experiment(settings, tmp_path / "broken", device=CPU, resume=True)[0]
     assert [e.loss for e in resumed.epochs] == [e.loss for e in whole.epochs]
+    assert epochs_on_disk(tmp_path / "broken") == epochs_on_disk(tmp_path / "whole")
     assert resumed.test == whole.test
     for path in whole.weights.glob("*.npy"):
         np.testing.assert_array_equal(np.load(path), np.load(resumed.weights / path.name))

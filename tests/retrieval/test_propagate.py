@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from graphrec.errors import DataError, LeakageError
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.walk_table import WalkTable
+from graphrec.retrieval import propagate as module
 from graphrec.retrieval.budgets import mean_length, step_shares
 from graphrec.retrieval.propagate import (
     PropagateSource,
@@ -54,6 +55,44 @@ def test_boost_shares_and_scores_are_those_worked_by_hand():
     np.testing.assert_allclose(plain.parts.toarray(), [[0, 0, 0.4, 0.4], [0, 0, 0.2, 0]])
     boosted = propagate(chances, seeds, share, WalkSettings(multi_hit_boost=True, min_mass=0))
     np.testing.assert_allclose(boosted.scores.toarray(), [[0, 0, (0.4**0.5 + 0.2**0.5) ** 2, 0.4]])
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 25], ids=["nothing kept", "all kept"])
+@pytest.mark.parametrize("boost", [False, True])
+def test_queries_that_share_seeds_are_answered_as_each_alone(monkeypatch, kept, boost):
+    monkeypatch.setattr(module, "_ENTRIES_KEPT", kept)
+    monkeypatch.setattr(module, "_SEEDS_AT_ONCE", 7)
+    rng = np.random.default_rng(8)
+    rows = random_rows(rng, 30)
+    histories = [rng.integers(0, 30, n).astype(np.int32) for n in (3, 0, 5, 9, 1, 4)]
+    settings = EXACT | {"multi_hit_boost": boost}
+    together = source_on(rows, PropagateSource, **settings).score(sessions(*histories))
+    alone = [
+        source_on(rows, PropagateSource, **settings).score(sessions(history))[0]
+        for history in histories
+    ]
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12)
+
+
+def test_a_node_is_propagated_once_until_the_graph_changes(monkeypatch):
+    asked = []
+
+    def counted(chances, nodes, settings):
+        asked.extend(nodes.tolist())
+        return expected_visits(chances, nodes, settings)
+
+    monkeypatch.setattr(module, "expected_visits", counted)
+    monkeypatch.setattr(module, "_SEEDS_AT_ONCE", 2)
+    source = PropagateSource(walk=WalkSettings(min_mass=0, seeds=AllSeeds()))
+    events = watched([(0, 0, 0), (10, 0, 1), (20, 1, 1), (30, 1, 2)])
+    source.fit(events, 100)
+    histories = [np.array(items, np.int32) for items in ([0, 1], [1, 0], [1, 2])]
+    before = source.score(sessions(*histories, time_s=100))
+    source.score(sessions(*histories, time_s=100))
+    # Item 2 is a dead end, so that no walk starts there.
+    assert sorted(asked) == [1, 2]
+    source.absorb(watched([(110, 0, 0), (120, 1, 0)]))
+    assert not np.array_equal(source.score(sessions(*histories, time_s=200)), before)
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["visits", "ends"]))
