@@ -4,8 +4,10 @@ A user remembers items; an item remembers what those who came to it remembered j
 event adds `gate * value` to its node's sums, which decay at several time scales; reading divides by
 the decayed gates. At first values are random projections of items' vectors, so that a user's memory
 times an item's counts how much of the user's past those had in common who came to the item: an
-item's neighbours in the co-watch graph are known from its first event on. Sums do not depend on the order in which messages are added, so events of one
-second need no order, late ones fit in, and no batch size changes anything.
+item's neighbours in the co-watch graph are known from its first event on.
+
+Sums do not depend on the order in which messages are added, so events of one second need no order,
+late ones fit in, and no batch size changes anything.
 """
 
 from typing import Final
@@ -103,6 +105,27 @@ class NodeMemory(nn.Module):
             last = self.user_messages(table.heard[at])
             total = total + (last - last.detach())
         return read_memory(total, age_s, self.item_scale_s) * (row >= 0)[..., None]
+
+    def scores(
+        self,
+        wanted: Float[Tensor, "queries memory"],
+        total: Float[Tensor, "#queries candidates scales parts"],
+        age_s: Int[Tensor, "queries candidates"],
+    ) -> Float[Tensor, "queries candidates"]:
+        """Dot products of `wanted` with memories of items.
+
+        Args:
+            wanted: Weights of a memory.
+            total: Sums as of the items' last events, of each query or of all.
+            age_s: Seconds since then.
+        """
+        weight = wanted.unflatten(-1, self._shape).to(total.dtype)
+        if len(total) == 1:
+            value = torch.einsum("qsw,csw->qcs", weight, total[0, ..., :-1])
+        else:
+            value = torch.einsum("qsw,qcsw->qcs", weight, total[..., :-1])
+        faded = decay(age_s, self.item_scale_s)
+        return (value * faded / (total[..., -1] * faded + 1)).sum(-1)
 
     def _gated(
         self, value: Float[Tensor, "*batch memory"], gate: Float[Tensor, "*batch scales"]

@@ -181,8 +181,7 @@ class TemporalNetwork(nn.Module):
             dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]
         if vectors.memory is not None:
-            memories = self.item_memories(history, item.expand(len(score), -1), windows.now_s)
-            score = score + (memories @ vectors.memory[:, :, None].to(memories.dtype))[..., 0]
+            score = score + self._memory_scores(vectors.memory, history, item, windows.now_s)
         return score.float()
 
     def _read(
@@ -219,6 +218,23 @@ class TemporalNetwork(nn.Module):
             user,
             self.memory.of_items(history.memory, row, age_s.clamp(min=0), learning=learning),
         )
+
+    def _memory_scores(
+        self,
+        wanted: Float[Tensor, "queries memory"],
+        history: ItemHistory,
+        item: Int[Tensor, " candidates"],
+        now_s: Int[Tensor, " queries"],
+    ) -> Float[Tensor, "queries candidates"]:
+        """Dot products with what `item_memories` gives, which is never written out."""
+        if self.memory is None or history.memory is None:
+            return wanted.new_zeros(len(wanted), len(item))
+        row = self._rows_of(history, item.expand(len(wanted), -1))
+        at = row.clamp(min=0)
+        age_s = (now_s[:, None] - history.states.time_s[at]).clamp(min=0)
+        table = history.memory.total
+        total = table[at[:1]] if history.same_for_all else table[at]
+        return self.memory.scores(wanted, total, age_s) * (row >= 0)
 
     def _rows_of(
         self, history: ItemHistory, item: Int[Tensor, "queries places"]

@@ -67,10 +67,12 @@ class ItemHistory:
     Attributes:
         states: States, a row each.
         memory: Memories in the same rows; None where the network has none.
+        same_for_all: Whether every query knows the same rows.
     """
 
     states: StateTable
     memory: MemoryTable | None = None
+    same_for_all: bool = False
 
     def state_rows(
         self, query: Int[Tensor, "*batch"], item: Int[Tensor, "*batch"]

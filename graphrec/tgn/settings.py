@@ -183,11 +183,11 @@ class TrainingSettings(_Settings):
     compiled: bool = Field(
         False, description="Also fuse the step's kernels; takes a minute at the start."
     )
-    refresh_steps: int = Field(
-        64,
+    refresh_events: int = Field(
+        100_000,
         ge=1,
-        le=1_000_000,
-        description="Steps after which memories are computed anew with the weights as they stand.",
+        description="Predicted events after which memories are computed anew with the weights as "
+        "they stand; at least once an epoch.",
     )
     loss: LossSettings = Field(LossSettings(), description="What a positive is compared with.")
     seed: int = Field(0, ge=0, lt=1 << 31, description="Equal seeds give equal weights on a CPU.")

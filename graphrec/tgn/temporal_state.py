@@ -19,6 +19,8 @@ class TemporalState(ItemHistory):
     same state, to rounding.
     """
 
+    same_for_all = True
+
     def __init__(self, network: TemporalNetwork, device: torch.device) -> None:
         """Start before the first event.
 

@@ -137,10 +137,11 @@ class Trainer:
         self._weight_sum.zero_()
         done = self.epoch * self.steps_per_epoch
         n_recorded = 0
+        refresh_steps = max(1, self.settings.refresh_events // self._batch.numel())
         self._synchronize()
         started = time.perf_counter()
         for step in range(self.steps_per_epoch):
-            if step % self.settings.refresh_steps == 0:
+            if step % refresh_steps == 0:
                 self._refresh_memory()
             if self.is_cuda and self.settings.cuda_graph and self._n_eager == _EAGER_STEPS:
                 self._record()
