@@ -109,23 +109,31 @@ class NodeMemory(nn.Module):
     def scores(
         self,
         wanted: Float[Tensor, "queries memory"],
-        total: Float[Tensor, "#queries candidates scales parts"],
+        total: Float[Tensor, "rows scales parts"],
+        row: Int[Tensor, "#queries candidates"],
         age_s: Int[Tensor, "queries candidates"],
     ) -> Float[Tensor, "queries candidates"]:
         """Dot products of `wanted` with memories of items.
 
         Args:
             wanted: Weights of a memory.
-            total: Sums as of the items' last events, of each query or of all.
+            total: Sums as of items' last events.
+            row: Row of each candidate, of each query or the same of all.
             age_s: Seconds since then.
         """
-        weight = wanted.unflatten(-1, self._shape).to(total.dtype)
-        if len(total) == 1:
-            value = torch.einsum("qsw,csw->qcs", weight, total[0, ..., :-1])
-        else:
-            value = torch.einsum("qsw,qcsw->qcs", weight, total[..., :-1])
+        # A weight of 0 for the gate lets one product read rows as they lie.
+        weight = functional.pad(wanted.unflatten(-1, self._shape), (0, 1)).to(total.dtype)
         faded = decay(age_s, self.item_scale_s)
-        return (value * faded / (total[..., -1] * faded + 1)).sum(-1)
+        score = wanted.new_zeros(age_s.shape)
+        for scale in range(self._shape[0]):
+            told = functional.embedding(row, total[:, scale])
+            if len(told) == 1:
+                value = weight[:, scale] @ told[0].T
+            else:
+                value = (told @ weight[:, scale, :, None])[..., 0]
+            part = faded[..., scale]
+            score = score + value * part / (told[..., -1] * part + 1)
+        return score
 
     def _gated(
         self, value: Float[Tensor, "*batch memory"], gate: Float[Tensor, "*batch scales"]

@@ -232,9 +232,8 @@ class TemporalNetwork(nn.Module):
         row = self._rows_of(history, item.expand(len(wanted), -1))
         at = row.clamp(min=0)
         age_s = (now_s[:, None] - history.states.time_s[at]).clamp(min=0)
-        table = history.memory.total
-        total = table[at[:1]] if history.same_for_all else table[at]
-        return self.memory.scores(wanted, total, age_s) * (row >= 0)
+        shared = at[:1] if history.same_for_all else at
+        return self.memory.scores(wanted, history.memory.total, shared, age_s) * (row >= 0)
 
     def _rows_of(
         self, history: ItemHistory, item: Int[Tensor, "queries places"]
