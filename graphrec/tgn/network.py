@@ -171,12 +171,33 @@ class TemporalNetwork(nn.Module):
             code: What `codes` gave, where it was kept.
         """
         code = self.codes() if code is None else code
-        vectors = self.query_vectors(windows, history, code)
+        return self.scores(self.query_vectors(windows, history, code), windows, history, code, item)
+
+    def scores(
+        self,
+        vectors: QueryVectors,
+        windows: Windows,
+        history: ItemHistory,
+        code: Float[Tensor, "items dim"],
+        item: Int[Tensor, " candidates"] | Int[Tensor, "queries candidates"] | None = None,
+    ) -> Float[Tensor, "queries candidates"]:
+        """Scores of candidates for queries whose vectors are known.
+
+        Args:
+            vectors: What `query_vectors` gave.
+            windows: The newest events of each query.
+            history: States of items as each query knows them.
+            code: Unit vector of every item.
+            item: The candidates, the same for every query or each query's own; None: every item.
+        """
         if item is None:
             item = torch.arange(self.n_items, device=code.device)
             score = vectors.code @ code.T + self.bias
-        else:
+        elif item.ndim == 1:
             score = vectors.code @ functional.embedding(item, code).T + self.bias[item]
+        else:
+            own = functional.embedding(item, code) @ vectors.code[:, :, None]
+            score = own[..., 0] + self.bias[item]
         if vectors.dynamic is not None:
             dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]

@@ -130,12 +130,65 @@ class LossSettings(_Settings):
     )
     n_uniform: int = Field(1024, ge=0, le=1_000_000, description="Uniform negatives a batch.")
     in_batch: bool = Field(True, description="Whether the batch's other positives are negatives.")
+    n_past: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Negatives of each event drawn from the user's window, as often as its items "
+        "stand there; costs dim numbers each. Needs kind sampled.",
+    )
+    n_recent: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Negatives of each event drawn from the newest events of the log before it; "
+        "costs dim numbers each. Needs kind sampled.",
+    )
+    recent_events: int = Field(
+        4096, ge=1, le=100_000_000, description="How many newest events n_recent draws from."
+    )
+    n_given: int = Field(
+        8,
+        ge=1,
+        le=10_000,
+        description="Given negatives (shown and not taken, skipped) compared at a time with an "
+        "event; of a longer list a stretch is drawn that stands for all.",
+    )
+    given_weight: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="How often a given negative counts in the softmax's sum beside its own place.",
+    )
+    smoothness: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Weight of 1 - cosine of the vectors of two items that a user had one after "
+        "the other; pulls co-watched items together. 0: off.",
+    )
+    smoothness_pairs: int = Field(
+        1024, ge=1, le=1_000_000, description="Pairs of such items drawn a step."
+    )
+    smoothness_hours: float = Field(
+        24.0, gt=0, le=1e6, description="Longest time between the two events, hours."
+    )
 
     @model_validator(mode="after")
     def _has_negatives(self) -> "LossSettings":
+        if self.kind == "full" and self.n_hard:
+            raise ValueError(
+                f"n_past {self.n_past} and n_recent {self.n_recent} with kind full — a positive is "
+                "compared with all items already"
+            )
         if not self.n_uniform and not self.in_batch:
             raise ValueError("n_uniform 0 without in_batch — a positive needs negatives")
         return self
+
+    @property
+    def n_hard(self) -> int:
+        """Negatives drawn for each event alone."""
+        return self.n_past + self.n_recent
 
 
 class TrainingSettings(_Settings):
