@@ -27,13 +27,13 @@ SCALE_S = torch.tensor([60.0])
 MIXED = LossSettings(kind="sampled", n_uniform=6, n_past=4, n_recent=5, recent_events=20)
 
 
-def a_world(seed=3):
+def a_world(n_items=N_ITEMS):
     """An index, queries at some of its events, and a score for every query and item."""
-    index = EventIndex(a_log(seed, n_events=120), SCALE_S, CPU)
+    index = EventIndex(a_log(3, n_events=120, n_items=n_items), SCALE_S, CPU)
     position = torch.arange(100, 116)
     bound = index.bounds_of(position)
     windows = index.windows(index.user[position], bound, index.time_s[bound], 8)
-    score = torch.randn(len(position), N_ITEMS, generator=torch.Generator().manual_seed(1))
+    score = torch.randn(len(position), n_items, generator=torch.Generator().manual_seed(1))
     return index, position, bound, windows, score
 
 
@@ -80,10 +80,10 @@ def test_another_sign_or_strength_of_the_correction_is_off(wrong):
 
 
 def test_draws_come_from_the_window_and_the_newest_events_before_the_bound():
-    index, position, bound, windows, _ = a_world()
+    index, position, bound, windows, _ = a_world(200)
     draws = HardNegativeDraws(index, MIXED)
-    expected = torch.zeros(N_ITEMS)
-    hard = draws.draw(windows, bound, expected, torch.arange(N_ITEMS))
+    expected = torch.zeros(200)
+    hard = draws.draw(windows, bound, expected, torch.arange(200))
     for query in range(len(position)):
         window = windows.item[query][windows.present[query]].tolist()
         newest = index.item[max(0, int(bound[query]) - 20) : bound[query]].tolist()
@@ -91,7 +91,7 @@ def test_draws_come_from_the_window_and_the_newest_events_before_the_bound():
         assert set(hard.item[query, 4:].tolist()) <= set(newest)
         by_hand = [
             4 * window.count(item) / len(window) + 5 * newest.count(item) / len(newest)
-            for item in range(N_ITEMS)
+            for item in range(200)
         ]
         np.testing.assert_allclose(
             torch.exp(hard.log_expected_shared[query]), np.maximum(by_hand, 1e-12), rtol=1e-5
@@ -165,13 +165,13 @@ def test_the_pairs_of_smoothness_are_consecutive_near_and_learnt():
     log = a_log(2)
     index = EventIndex(log, SCALE_S, CPU)
     wanted = torch.arange(len(log)) < 40
-    settings = LossSettings(smoothness=1.0, smoothness_hours=1.0)
+    settings = LossSettings(smoothness=1.0, smoothness_hours=3.0)
     pairs = torch.stack(CoWatchSmoothness(index, wanted, settings).pairs, 1).tolist()
     by_hand = []
     for user in range(log.n_users):
         mine = np.flatnonzero(log.user_row == user)
         for one, other in pairwise(mine):
-            near = log.time_s[other] - log.time_s[one] <= 3600
+            near = log.time_s[other] - log.time_s[one] <= 3 * 3600
             if near and other < 40 and log.item_row[one] != log.item_row[other]:
                 by_hand.append([int(log.item_row[one]), int(log.item_row[other])])
     assert 0 < len(by_hand) < 40
