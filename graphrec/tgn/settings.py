@@ -85,6 +85,16 @@ class NetworkSettings(_Settings):
         description="Size of an identity vector's entries at first. Only its direction counts: the "
         "smaller, the faster it turns at the same learning rate.",
     )
+    text: Literal["none", "ngrams", "minilm"] = Field(
+        "none",
+        description="What a publisher's or keyword's vector starts from, so that a new one is no "
+        "stranger. none: nothing. ngrams: its letters, hashed. minilm: a frozen sentence vector "
+        "(extra [text]).",
+    )
+    text_buckets: int = Field(
+        1 << 15, ge=16, le=1 << 24, description="Hash buckets of text ngrams, a vector each."
+    )
+    text_dim: int = Field(128, ge=8, le=4096, description="Length of a bucket's vector.")
     spread_codes: bool = Field(
         True,
         description="Start with identity vectors as far apart as can be, for catalogues of up to "
