@@ -97,7 +97,7 @@ def cost_of_an_event(settings: NetworkSettings, n_items: int, batch: int) -> tup
     products += tokens * window * 8
     features = settings.n_scales + 3
     products += n_items * (features + settings.memory_dim)
-    features += settings.memory_dim + len(settings.memory_scales_hours)
+    features += settings.memory_dim + len(settings.memory_parts)
     # Scores and their gradient in float32; the features of every item once, in float32.
     scores = n_items * (4 * 4 + 4 * features)
     windows = window * 8 * 4 + tokens * dim * 2 * 4

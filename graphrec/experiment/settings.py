@@ -131,14 +131,20 @@ class TemporalNetworkMethod(_Method):
     network: NetworkSettings = Field(NetworkSettings(), description="Its parts.")
     training: TrainingSettings = Field(TrainingSettings(), description="How it is trained.")
     content: bool = Field(True, description="Use publishers and keywords where there are any.")
+    item_features: tuple[str, ...] = Field(
+        (),
+        description="Columns of the items table that a network reads: numbers (standardised on the "
+        "items of training), text and true/false (a vector for each value).",
+    )
     weights: Path | None = Field(
         None, description="Snapshot of a trained network; relative to the experiment file."
     )
 
     @model_validator(mode="after")
     def _weights_stand_alone(self) -> "TemporalNetworkMethod":
-        if self.weights is not None and {"network", "training"} & self.model_fields_set:
-            raise ValueError("weights hold a trained network — drop network and training")
+        trained_by = {"network", "training", "item_features"}
+        if self.weights is not None and (given := trained_by & self.model_fields_set):
+            raise ValueError(f"weights hold a trained network — drop {' and '.join(sorted(given))}")
         return self
 
 

@@ -29,11 +29,10 @@ from graphrec.experiment.settings import (
     TemporalNetworkMethod,
     TimeSplitProtocol,
 )
-from graphrec.experiment.trained import content_of, data_key, write_weights
+from graphrec.experiment.trained import content_for, data_key, write_weights
 from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
 from graphrec.stages import Interactions
 from graphrec.tgn.checkpoint import arrays_of_training, resume_training
-from graphrec.tgn.content import NodeContent
 from graphrec.tgn.epoch_log import EpochLog, forget_epochs, has_tensorboard
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import (
@@ -228,6 +227,7 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: _Task, data: DataSe
     identity: dict[str, object] = {
         "network": method.network.model_dump(mode="json"),
         "content": method.content,
+        "item_features": list(method.item_features),
         "training": training.model_dump(mode="json"),
         "protocol": task.protocol.model_dump(mode="json"),
         "data": data.model_dump(mode="json", exclude={"path"}),
@@ -239,7 +239,7 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: _Task, data: DataSe
 def _train(plan: _Plan, place: _Place) -> TrainedRun:
     method, training, task = plan.method, plan.training, plan.task
     dataset, device, progress = place.dataset, place.device, place.progress
-    content = content_of(dataset) if method.content else NodeContent.nothing(dataset.n_items)
+    content = content_for(method, dataset).learnt_from(task.events.item_row[: task.n_training])
     torch.manual_seed(training.seed)
     network = TemporalNetwork(method.network, content, seed=training.seed).to(device)
     index = EventIndex(task.events, network.scale_s, device)

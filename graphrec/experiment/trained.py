@@ -1,6 +1,7 @@
 """Trained networks on disk: kept with what they were trained on, and refused anywhere else."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from graphrec.errors import SnapshotError
 from graphrec.events.dataset import Dataset
+from graphrec.events.log import NodeType
+from graphrec.experiment.item_columns import item_features_of
 from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
 from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.content import NodeContent
+from graphrec.tgn.name_text import sentence_vectors
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings
 from graphrec.tgn.source import TemporalNetworkSource
@@ -23,11 +27,24 @@ def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> Te
     Raises:
         SnapshotError: The weights are damaged, or belong to another log or another network.
     """
-    content = content_of(dataset) if method.content else None
     if method.weights is None:
-        return TemporalNetworkSource(method.network, method.training, content)
+        return TemporalNetworkSource(method.network, method.training, content_for(method, dataset))
     network, cut_s, _ = read_weights(method.weights, dataset)
     return TemporalNetworkSource(trained=network, trained_until_s=cut_s)
+
+
+def content_for(method: TemporalNetworkMethod, dataset: Dataset) -> NodeContent:
+    """What a method's network is told of the items.
+
+    Raises:
+        SettingsError: A column of `item_features` is no feature, or no sentence model is installed.
+    """
+    known = content_of(dataset) if method.content else NodeContent.nothing(dataset.n_items)
+    if method.network.text != "none" and known.n_names:
+        known = replace(known, text=_names_in_letters(dataset))
+    if method.network.text == "minilm" and known.n_names:
+        known = replace(known, sentence=sentence_vectors(known.text))
+    return replace(known, features=item_features_of(dataset.items, method.item_features))
 
 
 def content_of(dataset: Dataset) -> NodeContent:
@@ -70,7 +87,7 @@ def write_weights(
     Raises:
         SnapshotError: `folder` is something else, or cannot be written.
     """
-    content = content_of(dataset) if network.content is not None else None
+    content = network.content
     settings = {
         "network": network.settings.model_dump(mode="json"),
         "n_publishers": content.n_publishers if content else 0,
@@ -138,6 +155,16 @@ def data_key(dataset: Dataset) -> str:
     for node, ids in dataset.ids.items():
         digest.update(f"{node} {len(ids)} ".encode())
     return digest.hexdigest()
+
+
+def _names_in_letters(dataset: Dataset) -> tuple[str, ...]:
+    kinds: tuple[NodeType, ...] = ("publisher", "keyword")
+    return tuple(
+        str(key)
+        for kind in kinds
+        if dataset.log.n_nodes.get(kind, 0)
+        for key in dataset.ids[kind].keys.to_list()
+    )
 
 
 class _Kept(BaseModel):

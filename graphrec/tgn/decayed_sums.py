@@ -10,6 +10,7 @@ def decayed_sums(
     time_s: Int[Tensor, " events"],
     scale_s: Float[Tensor, " scales"],
     value: Float[Tensor, "events scales width"],
+    per_event: Float[Tensor, " scales"] | None = None,
 ) -> Float[Tensor, "events scales width"]:
     """Sum of e^(-age / scale) value over the events of the same node up to each, itself included.
 
@@ -21,6 +22,7 @@ def decayed_sums(
         time_s: UTC seconds.
         scale_s: Times in which an event decays to 1/e, seconds.
         value: What each event adds.
+        per_event: Exponents by which each later event of the node lets sums fade besides.
 
     Source:
         Hillis and Steele 1986, doi:10.1145/7902.7903.
@@ -36,6 +38,8 @@ def decayed_sums(
     reach = 1
     while reach < longest:
         decay = torch.exp(-age[reach:, None] / scale_s.double()).to(value.dtype)
+        if per_event is not None:
+            decay = decay * torch.exp(-reach * per_event)
         carried = decay[..., None] * total[:-reach]
         total[reach:] += carried
         age = torch.cat([age[:reach], age[reach:] + age[:-reach]])

@@ -170,6 +170,13 @@ class EventIndex:
         """States of items as known before each query's bound."""
         return IndexedHistory(self, bound)
 
+    def counts_before(
+        self, item: Int[Tensor, "*batch"], bound: Int[Tensor, "*batch"]
+    ) -> Int[Tensor, "*batch"]:
+        """How many events each item had before a bound."""
+        key = (item * self.n_events + bound).contiguous()
+        return torch.searchsorted(self._item_key, key) - self._item_start[item]
+
     def rows_before(
         self, item: Int[Tensor, "*batch"], bound: Int[Tensor, "*batch"]
     ) -> Int[Tensor, "*batch"]:

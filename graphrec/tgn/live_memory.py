@@ -57,6 +57,7 @@ class LiveMemory:
         self._last_s: Tensor
         self._before: Tensor
         self._added: Tensor
+        self._n_added: Tensor
         self.refresh(code)
 
     @torch.no_grad()
@@ -102,7 +103,9 @@ class LiveMemory:
     def _second(self, user: Tensor, item: Tensor, now_s: int) -> None:
         """Let the events of one second happen: items hear first, then users remember."""
         last_s = self._last_s[user]
-        total = self._before[user] + self._added[user] * (last_s < now_s)[:, None, None]
+        total = torch.where(
+            (last_s < now_s)[:, None, None], self._settled(user), self._before[user]
+        )
         heard = read_memory(total, now_s - last_s, self._memory.user_scale_s)
         touched, local = torch.unique(item, return_inverse=True)
         newest_s = self._item_s[touched].clamp(min=now_s)
@@ -115,11 +118,31 @@ class LiveMemory:
         self._item_s[touched] = newest_s
         who = torch.unique(user)
         past = who[self._last_s[who] < now_s]
-        settled = self._before[past] + self._added[past]
-        self._before[past] = self._of_user(settled, now_s - self._last_s[past])
+        age_s = now_s - self._last_s[past]
+        self._before[past] = self._of_user(self._settled(past), age_s)
         self._added[past] = 0
+        self._n_added[past] = 0
         self._last_s[past] = now_s
-        self._added.index_add_(0, user, self._message[item])
+        self._remember(user, item)
+
+    def _remember(self, user: Tensor, item: Tensor) -> None:
+        """Let users remember items of one second, in the order of the log."""
+        who, local, n_each = torch.unique(user, return_inverse=True, return_counts=True)
+        order = torch.argsort(local, stable=True)
+        first = torch.cumsum(n_each, 0) - n_each
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(len(order), device=order.device) - first[local[order]]
+        self._n_added[who] += n_each
+        self._added[who] *= self._memory.after_events(n_each)[..., None]
+        later = self._memory.after_events(n_each[local] - 1 - rank)[..., None]
+        self._added.index_add_(0, user, self._message[item] * later)
+
+    def _settled(self, user: Tensor) -> Tensor:
+        """All that users remember when their last second is over."""
+        return self._before[user] * self._faded(user) + self._added[user]
+
+    def _faded(self, user: Tensor) -> Tensor:
+        return self._memory.after_events(self._n_added[user])[..., None]
 
     def _of_item(self, total: Tensor, age_s: Tensor) -> Tensor:
         return total * decay(age_s, self._memory.item_scale_s)[..., None]
@@ -139,6 +162,7 @@ class LiveMemory:
         self._item_s = self._never(n_items)
         self._last_s = self._never(log.n_users)
         self._before, self._added = (empty((log.n_users, *shape)) for _ in range(2))
+        self._n_added = torch.zeros_like(self._last_s)
         if not len(log):
             return
         index = EventIndex(log, self._memory.item_scale_s[:0], self._device)
@@ -164,7 +188,8 @@ class LiveMemory:
         age_s = (last_s - time_s[at]).clamp(min=0)
         before = self._of_user(total[at], age_s) * (earlier >= 0)[:, None, None]
         self._before[here] = before
-        self._added[here] = total[last] - before
+        self._n_added[here] = last - earlier
+        self._added[here] = total[last] - before * self._faded(here)
         self._last_s[here] = last_s
 
     def _grow_users(self, n_users: int) -> None:
@@ -175,6 +200,7 @@ class LiveMemory:
         more = self._before.new_zeros(n_more, *self._before.shape[1:])
         self._before = torch.cat([self._before, more])
         self._added = torch.cat([self._added, more])
+        self._n_added = torch.cat([self._n_added, self._n_added.new_zeros(n_more)])
 
     def _never(self, n: int) -> Tensor:
         return torch.full((n,), _NEVER_S, device=self._device)

@@ -39,15 +39,22 @@ class NodeMemory(nn.Module):
         """Layers as the settings say."""
         super().__init__()
         self._n_events = settings.memory_events
-        n_scales = len(settings.memory_scales_hours)
+        parts = settings.memory_parts
+        n_scales = len(parts)
         self._shape = (n_scales, settings.memory_dim // n_scales)
         self.of_item = nn.Linear(settings.dim, settings.memory_dim)
         self.gate_of_item = nn.Linear(settings.dim, n_scales)
         self.of_user = nn.Linear(settings.memory_dim, settings.memory_dim)
         self.gate_of_user = nn.Linear(settings.memory_dim, n_scales)
-        hours = torch.tensor(settings.memory_scales_hours, dtype=torch.float32).T
-        self.register_buffer("user_scale_s", hours[0] * 3600)
-        self.register_buffer("item_scale_s", hours[1] * 3600)
+        user_scale_s = torch.tensor([part.user_hours * 3600 for part in parts])
+        item_scale_s = torch.tensor([part.item_hours * 3600 for part in parts])
+        per_event = torch.tensor(
+            [1 / part.user_places if part.user_places else 0 for part in parts]
+        )
+        self.register_buffer("user_scale_s", user_scale_s)
+        self.register_buffer("item_scale_s", item_scale_s)
+        self.register_buffer("fading_per_event", per_event)
+        self.fading_per_event: Tensor
         self.user_scale_s: Tensor
         self.item_scale_s: Tensor
         with torch.no_grad():
@@ -78,10 +85,19 @@ class NodeMemory(nn.Module):
         """What each query's user remembers of the newest events of the window."""
         at = slice(0, self._n_events)
         age_s = (windows.now_s[:, None] - windows.time_s[:, at]).clamp(min=0)
-        weight = decay(age_s, self.user_scale_s) * windows.present[:, at, None]
+        place = torch.arange(age_s.shape[1], device=age_s.device)
+        weight = (
+            decay(age_s, self.user_scale_s)
+            * self.after_events(place)
+            * windows.present[:, at, None]
+        )
         flat = functional.embedding(windows.item[:, at], message.flatten(1))
         told = flat.unflatten(-1, message.shape[1:])
         return _mean((told * weight[..., None].to(told.dtype)).sum(1))
+
+    def after_events(self, n: Int[Tensor, " places"]) -> Float[Tensor, "places scales"]:
+        """What `n` later events leave of what a user remembered."""
+        return torch.exp(-n[:, None] * self.fading_per_event)
 
     def of_items(
         self,

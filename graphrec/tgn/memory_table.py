@@ -38,7 +38,10 @@ def user_totals(
     position = index.by_user
     time_s = index.time_s[position]
     told = message[index.item[position]]
-    return UserTotals(decayed_sums(index.user[position], time_s, memory.user_scale_s, told), time_s)
+    total = decayed_sums(
+        index.user[position], time_s, memory.user_scale_s, told, memory.fading_per_event
+    )
+    return UserTotals(total, time_s)
 
 
 @torch.no_grad()

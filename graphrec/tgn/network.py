@@ -56,14 +56,12 @@ class TemporalNetwork(nn.Module):
         self.settings = settings
         n_items, dim = content.n_items, settings.dim
         generator = torch.Generator().manual_seed(seed)
-        spread = settings.spread_codes and n_items <= SPREAD_UP_TO and not content.n_names
+        spread = settings.spread_codes and n_items <= SPREAD_UP_TO and not content.is_known
         code = (spread_codes if spread else random_codes)(n_items, dim, generator)
         self.identity = nn.Parameter(code * settings.identity_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.content = (
-                ContentEncoder(content, dim, settings.identity_size) if content.n_names else None
-            )
+            self.content = ContentEncoder(content, settings) if content.is_known else None
             self.states = EventStates(settings) if settings.state_layers else None
             self.readout = Readout(settings)
             self.memory = NodeMemory(settings) if settings.memory_dim else None
@@ -79,14 +77,23 @@ class TemporalNetwork(nn.Module):
         """Items that have a vector."""
         return len(self.bias)
 
-    def grow(self, n_items: int) -> None:
-        """Give items up to row `n_items - 1` a vector: a drawn identity of their own, nothing else.
+    def grow(self, n_items: int, content: NodeContent | None = None) -> None:
+        """Give items up to row `n_items - 1` a vector: a drawn identity of their own, and content.
 
         Growing item by item or at once gives the same vectors.
+
+        Args:
+            n_items: Items there are then.
+            content: What is known of the new ones alone; of no use to a network without content.
+
+        Raises:
+            DataError: `content` is of another number of items, or of fewer names.
         """
         n_more = n_items - self.n_items
         if n_more <= 0:
             return
+        if self.content is not None:
+            self.content.grow(n_more, content)
         drawn = [
             random_codes(1, self.settings.dim, torch.Generator().manual_seed(row))
             for row in range(self.n_items, n_items)
@@ -94,8 +101,6 @@ class TemporalNetwork(nn.Module):
         fresh = torch.cat(drawn).to(self.identity) * self.settings.identity_size
         self.identity = nn.Parameter(torch.cat([self.identity.data, fresh]))
         self.bias = nn.Parameter(torch.cat([self.bias.data, self.bias.new_zeros(n_more)]))
-        if self.content is not None:
-            self.content.grow(n_more)
 
     def codes(self) -> Float[Tensor, "items dim"]:
         """Unit vector of every item."""
@@ -171,12 +176,33 @@ class TemporalNetwork(nn.Module):
             code: What `codes` gave, where it was kept.
         """
         code = self.codes() if code is None else code
-        vectors = self.query_vectors(windows, history, code)
+        return self.scores(self.query_vectors(windows, history, code), windows, history, code, item)
+
+    def scores(
+        self,
+        vectors: QueryVectors,
+        windows: Windows,
+        history: ItemHistory,
+        code: Float[Tensor, "items dim"],
+        item: Int[Tensor, " candidates"] | Int[Tensor, "queries candidates"] | None = None,
+    ) -> Float[Tensor, "queries candidates"]:
+        """Scores of candidates for queries whose vectors are known.
+
+        Args:
+            vectors: What `query_vectors` gave.
+            windows: The newest events of each query.
+            history: States of items as each query knows them.
+            code: Unit vector of every item.
+            item: The candidates, the same for every query or each query's own; None: every item.
+        """
         if item is None:
             item = torch.arange(self.n_items, device=code.device)
             score = vectors.code @ code.T + self.bias
-        else:
+        elif item.ndim == 1:
             score = vectors.code @ functional.embedding(item, code).T + self.bias[item]
+        else:
+            own = functional.embedding(item, code) @ vectors.code[:, :, None]
+            score = own[..., 0] + self.bias[item]
         if vectors.dynamic is not None:
             dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]

@@ -16,6 +16,16 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class MemoryPart(_Settings):
+    """How one part of users' and items' memories fades to 1/e."""
+
+    user_hours: Hours = Field(24.0, description="A user's, with time, hours.")
+    user_places: float | None = Field(
+        None, gt=0, le=1e6, description="A user's, also with so many later events; null: not."
+    )
+    item_hours: Hours = Field(720.0, description="An item's, with time, hours.")
+
+
 class NetworkSettings(_Settings):
     """Parts of the network. What is switched off leaves a simpler model of another name.
 
@@ -65,12 +75,14 @@ class NetworkSettings(_Settings):
     memory_dim: int = Field(
         32, ge=0, le=1024, description="Length of a node's memory of its events; 0: none."
     )
-    memory_scales_hours: tuple[tuple[Hours, Hours], ...] = Field(
-        ((1.0, 720.0), (24.0, 720.0), (720.0, 26280.0), (720.0, 24.0)),
+    memory_parts: tuple[MemoryPart, ...] = Field(
+        (
+            MemoryPart(user_hours=24, item_hours=720, user_places=4),
+            MemoryPart(user_hours=720, item_hours=26280),
+        ),
         min_length=1,
         max_length=16,
-        description="Times in which memories fade to 1/e, hours: a user's and an item's; each pair "
-        "has its part of memory_dim.",
+        description="How parts of a memory fade; each has its share of memory_dim.",
     )
     memory_events: int = Field(
         32, ge=1, le=4096, description="Newest events of the window that a user remembers."
@@ -87,6 +99,16 @@ class NetworkSettings(_Settings):
         description="Size of an identity vector's entries at first. Only its direction counts: the "
         "smaller, the faster it turns at the same learning rate.",
     )
+    text: Literal["none", "ngrams", "minilm"] = Field(
+        "none",
+        description="What a publisher's or keyword's vector starts from, so that a new one is no "
+        "stranger. none: nothing. ngrams: its letters, hashed. minilm: a frozen sentence vector "
+        "(extra [text]).",
+    )
+    text_buckets: int = Field(
+        1 << 15, ge=16, le=1 << 24, description="Hash buckets of text ngrams, a vector each."
+    )
+    text_dim: int = Field(128, ge=8, le=4096, description="Length of a bucket's vector.")
     spread_codes: bool = Field(
         True,
         description="Start with identity vectors as far apart as can be, for catalogues of up to "
@@ -106,10 +128,10 @@ class NetworkSettings(_Settings):
             raise ValueError("popularity_scales_hours without times — popularity decays with time")
         if self.memory_dim and not self.times:
             raise ValueError("memory_dim without times — memories fade with time")
-        if self.memory_dim % len(self.memory_scales_hours):
+        if self.memory_dim % len(self.memory_parts):
             raise ValueError(
-                f"memory_dim {self.memory_dim} — a multiple of the "
-                f"{len(self.memory_scales_hours)} memory_scales_hours"
+                f"memory_dim {self.memory_dim} — a multiple of the {len(self.memory_parts)} "
+                "memory_parts"
             )
         return self
 
@@ -132,12 +154,65 @@ class LossSettings(_Settings):
     )
     n_uniform: int = Field(1024, ge=0, le=1_000_000, description="Uniform negatives a batch.")
     in_batch: bool = Field(True, description="Whether the batch's other positives are negatives.")
+    n_past: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Negatives of each event drawn from the user's window, as often as its items "
+        "stand there; costs dim numbers each. Needs kind sampled.",
+    )
+    n_recent: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Negatives of each event drawn from the newest events of the log before it; "
+        "costs dim numbers each. Needs kind sampled.",
+    )
+    recent_events: int = Field(
+        4096, ge=1, le=100_000_000, description="How many newest events n_recent draws from."
+    )
+    n_given: int = Field(
+        8,
+        ge=1,
+        le=10_000,
+        description="Given negatives (shown and not taken, skipped) compared at a time with an "
+        "event; of a longer list a stretch is drawn that stands for all.",
+    )
+    given_weight: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="How often a given negative counts in the softmax's sum beside its own place.",
+    )
+    smoothness: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Weight of 1 - cosine of the vectors of two items that a user had one after "
+        "the other; pulls co-watched items together. 0: off.",
+    )
+    smoothness_pairs: int = Field(
+        1024, ge=1, le=1_000_000, description="Pairs of such items drawn a step."
+    )
+    smoothness_hours: float = Field(
+        24.0, gt=0, le=1e6, description="Longest time between the two events, hours."
+    )
 
     @model_validator(mode="after")
     def _has_negatives(self) -> "LossSettings":
+        if self.kind == "full" and self.n_hard:
+            raise ValueError(
+                f"n_past {self.n_past} and n_recent {self.n_recent} with kind full — a positive is "
+                "compared with all items already"
+            )
         if not self.n_uniform and not self.in_batch:
             raise ValueError("n_uniform 0 without in_batch — a positive needs negatives")
         return self
+
+    @property
+    def n_hard(self) -> int:
+        """Negatives drawn for each event alone."""
+        return self.n_past + self.n_recent
 
 
 class TrainingSettings(_Settings):

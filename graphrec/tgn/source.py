@@ -113,6 +113,20 @@ class TemporalNetworkSource:
             self._kept_code = None
         self._fitted.absorb(events)
 
+    def add_items(self, content: NodeContent) -> None:
+        """Let items follow that nothing has happened to yet, with what is known of them.
+
+        Args:
+            content: The new items alone, as `NodeContent.tail` gives them; they get the next rows.
+
+        Raises:
+            DataError: Names that were known are missing, or nothing was fitted.
+        """
+        state = self._fitted
+        self.network.grow(self.network.n_items + content.n_items, content)
+        state.grow(self.network)
+        self._kept_code = None
+
     @torch.no_grad()
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Dot product of each query's vector with every item's, the lowest of a query made 1e-6.
@@ -167,9 +181,9 @@ class TemporalNetworkSource:
     def name_vectors(self) -> Float32[np.ndarray, "nodes dim"] | None:
         """Unit vector of every publisher, then of every keyword; None where there are none."""
         content = self.network.content
-        if content is None:
+        if content is None or not content.n_publishers + content.n_keywords:
             return None
-        return functional.normalize(content.name, dim=-1).float().cpu().numpy()
+        return functional.normalize(content.name_vectors(), dim=-1).float().cpu().numpy()
 
     @torch.no_grad()
     def _reasons(
@@ -206,6 +220,7 @@ class TemporalNetworkSource:
 
     def _train(self, events: Interactions) -> TemporalNetwork:
         content = self._content or NodeContent.nothing(events.n_items)
+        content = content.learnt_from(events.item_row)
         network = TemporalNetwork(self._settings, content, seed=self._training.seed)
         network.to(self._device)
         if not len(events):

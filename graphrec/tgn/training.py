@@ -19,9 +19,10 @@ from torch.nn.utils import clip_grad_norm_
 from graphrec.errors import SettingsError
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import HeldOut, figures_of_ranks, held_out_ranks
-from graphrec.tgn.losses import draw_candidates, full_softmax, sampled_softmax
 from graphrec.tgn.memory_table import refresh_memory
+from graphrec.tgn.negatives import GivenNegatives
 from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.objective import Objective
 from graphrec.tgn.settings import TrainingSettings
 
 _EAGER_STEPS: Final = 3
@@ -61,8 +62,11 @@ class Trainer:
         self,
         network: TemporalNetwork,
         index: EventIndex,
-        target: Int[Tensor, " events"],
+        target: Int[Tensor, " targets"],
         settings: TrainingSettings,
+        *,
+        weight: Float[Tensor, " events"] | None = None,
+        negatives: GivenNegatives | None = None,
     ) -> None:
         """Prepare to train.
 
@@ -71,9 +75,12 @@ class Trainer:
             index: The log.
             target: Positions of the events to predict.
             settings: How.
+            weight: How much predicting each event of the log counts, unitless, 0 or more; None: 1.
+            negatives: What events are compared with beside the drawn items.
 
         Raises:
-            SettingsError: There are no events to predict, or fewer than a row holds.
+            SettingsError: There are no events to predict, or fewer than a row holds; or weights are
+                negative, not finite or all 0.
         """
         self.network, self._index, self.settings = network, index, settings
         self.device = index.device
@@ -93,8 +100,8 @@ class Trainer:
         self._wanted = torch.zeros(index.n_events, dtype=torch.bool, device=index.device)
         self._wanted[target] = True
         self._end = int(target.max()) + 1
-        count = torch.bincount(index.item[target], minlength=index.n_items).float()
-        self._share = count / count.sum()
+        self._target_weight = _checked(weight, target, index)
+        self._objective = Objective(network, index, target, settings.loss, negatives)
         self.steps_per_epoch = len(self._rows) // self._rows_per_step
         self.order = torch.Generator().manual_seed(settings.seed)
         self._rate = torch.zeros((), device=index.device)
@@ -215,14 +222,11 @@ class Trainer:
             )
         else:
             windows = index.windows(index.user[position], bound, now_s, network.settings.window)
-        target, wanted = index.item[position], self._wanted[position]
-        if settings.loss.kind == "full":
-            loss = full_softmax(network(windows, index.history(bound)), target)
-        else:
-            drawn = draw_candidates(target, self._share, settings.loss)
-            score = network(windows, index.history(bound), drawn.item)
-            loss = sampled_softmax(score, drawn, in_batch=settings.loss.in_batch, usable=wanted)
+        wanted = self._wanted[position]
+        loss = self._objective.losses(windows, position, bound, wanted)
         weight = wanted.float()
+        if self._target_weight is not None:
+            weight = weight * self._target_weight[position]
         if settings.recency:
             age = (1 - position.float() / self._end).clamp(min=0)
             weight = weight * torch.exp(-settings.recency * age)
@@ -325,3 +329,21 @@ def _rows_of(
     wanted = torch.zeros(index.n_events, dtype=torch.bool, device=index.device)
     wanted[target] = True
     return rows[wanted[rows].any(dim=1)]
+
+
+def _checked(
+    weight: Float[Tensor, " events"] | None, target: Int[Tensor, " targets"], index: EventIndex
+) -> Float[Tensor, " events"] | None:
+    """Weights of all events on the index's device; None where every target counts 1."""
+    if weight is None:
+        return None
+    if len(weight) != index.n_events:
+        raise SettingsError(f"{len(weight):,} weights — one for each of {index.n_events:,} events")
+    weight = weight.to(index.device, torch.float32)
+    mine = weight[target]
+    if not bool(torch.isfinite(mine).all()) or float(mine.min()) < 0 or float(mine.max()) <= 0:
+        raise SettingsError(
+            f"weights of training events from {float(mine.min())} to {float(mine.max())} — finite, "
+            "0 or more, and not all 0"
+        )
+    return None if bool((mine == 1).all()) else weight

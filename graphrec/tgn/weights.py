@@ -1,6 +1,8 @@
 """A trained network as plain arrays, and back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import torch
@@ -8,10 +10,13 @@ from jaxtyping import Shaped
 
 from graphrec.errors import SnapshotError
 from graphrec.tgn.content import NodeContent
+from graphrec.tgn.item_features import ItemFeatures
+from graphrec.tgn.name_text import SENTENCE_DIM
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings
 
-_CONTENT = ("content.ptr", "content.entry")
+_FEATURES: Final = "content.features."
+_TABLES: Final = ("content.publishers", "content.keywords")
 
 
 def arrays_of_network(network: TemporalNetwork) -> dict[str, Shaped[np.ndarray, " ..."]]:
@@ -39,15 +44,10 @@ def network_of_arrays(
     if "bias" not in arrays:
         raise SnapshotError("the arrays lack bias — they are no temporal network")
     n_items = len(arrays["bias"])
-    content = NodeContent.nothing(n_items)
-    if n_publishers + n_keywords:
-        missing = [name for name in _CONTENT if name not in arrays]
-        if missing:
-            raise SnapshotError(f"the arrays of the network lack {missing[0]}")
-        ptr, name = (arrays[part] for part in _CONTENT)
-        content = NodeContent(n_items, n_publishers, n_keywords, ptr, name)
+    content = _shape_of_content(arrays, n_items, n_publishers, n_keywords)
     network = TemporalNetwork(settings.model_copy(update={"spread_codes": False}), content)
     network.settings = settings
+    _fit_buffers(network, arrays)
     state = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
     try:
         network.load_state_dict(state)
@@ -55,3 +55,63 @@ def network_of_arrays(
         reason = " ".join(str(error).split())
         raise SnapshotError(f"the arrays do not fit the network's settings — {reason}") from error
     return network.eval()
+
+
+def _shape_of_content(
+    arrays: Mapping[str, Shaped[np.ndarray, " ..."]],
+    n_items: int,
+    n_publishers: int,
+    n_keywords: int,
+) -> NodeContent:
+    """Content of which a network gets the same parameters as the one whose arrays these are.
+
+    Raises:
+        SnapshotError: An array is missing, or names an item or name that is not there.
+    """
+    nothing = NodeContent.nothing(n_items)
+    features = None
+    if _FEATURES + "value" in arrays:
+        parts = _parts(arrays, _FEATURES, ("value", "row", "category"))
+        n_columns = parts["row"].shape[1]
+        n_values = len(parts["category"]) - n_columns
+        features = ItemFeatures(
+            np.zeros((n_items, parts["value"].shape[1]), np.float32),
+            np.full((n_items, n_columns), -1, np.int64),
+            (n_values,) + (0,) * (n_columns - 1) if n_columns else (),
+        )
+    n_names = n_publishers + n_keywords
+    if n_names:
+        for table, n in zip(_TABLES, (n_publishers, n_keywords), strict=True):
+            bags = _parts(arrays, table + ".", ("ptr", "entry"))
+            ptr, entry = bags["ptr"], bags["entry"]
+            fits = len(ptr) == n_items + 1 and ptr[0] == 0 and ptr[-1] == len(entry)
+            if not fits or (np.diff(ptr) < 0).any() or ((entry < 0) | (entry >= n)).any():
+                raise SnapshotError(f"the arrays of {table} name items or names that are not there")
+    return replace(
+        nothing,
+        n_publishers=n_publishers,
+        n_keywords=n_keywords,
+        text=("",) * n_names,
+        sentence=np.zeros((n_names, SENTENCE_DIM), np.float32),
+        features=features,
+    )
+
+
+def _parts(
+    arrays: Mapping[str, Shaped[np.ndarray, " ..."]], prefix: str, names: tuple[str, ...]
+) -> dict[str, Shaped[np.ndarray, " ..."]]:
+    for name in names:
+        if prefix + name not in arrays:
+            raise SnapshotError(f"the arrays of the network lack {prefix}{name}")
+    return {name: arrays[prefix + name] for name in names}
+
+
+def _fit_buffers(
+    network: TemporalNetwork, arrays: Mapping[str, Shaped[np.ndarray, " ..."]]
+) -> None:
+    """Make room for content as long as the arrays hold it."""
+    for name, buffer in list(network.named_buffers()):
+        if name.startswith("content.") and name in arrays:
+            module, _, leaf = name.rpartition(".")
+            room = torch.empty(arrays[name].shape, dtype=buffer.dtype)
+            setattr(network.get_submodule(module), leaf, room)
