@@ -46,7 +46,10 @@ class DataSettings(_Settings):
     event_types: tuple[str, ...] | None = Field(
         None, min_length=1, description="Event types that count, instead of roles."
     )
-    weighted: bool = Field(False, description="Count events by their weight instead of 1 each.")
+    weighted: bool = Field(
+        False,
+        description="Count events by their weight instead of 1 each, also in training.",
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "DataSettings":
@@ -136,13 +139,23 @@ class TemporalNetworkMethod(_Method):
         description="Columns of the items table that a network reads: numbers (standardised on the "
         "items of training), text and true/false (a vector for each value).",
     )
+    target_weights: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(
+        {},
+        description="How much predicting an event counts, by event type; 1 for one not named. "
+        "Multiplied with the event's own weight where data is `weighted`.",
+    )
+    learn_refusals: bool = Field(
+        False,
+        description="Compare each event also with what its user turned down in the day before: "
+        "events of role negative, and items shown and not clicked (see training.loss.n_given).",
+    )
     weights: Path | None = Field(
         None, description="Snapshot of a trained network; relative to the experiment file."
     )
 
     @model_validator(mode="after")
     def _weights_stand_alone(self) -> "TemporalNetworkMethod":
-        trained_by = {"network", "training", "item_features"}
+        trained_by = {"network", "training", "item_features", "target_weights", "learn_refusals"}
         if self.weights is not None and (given := trained_by & self.model_fields_set):
             raise ValueError(f"weights hold a trained network — drop {' and '.join(sorted(given))}")
         return self

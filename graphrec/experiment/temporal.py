@@ -29,6 +29,7 @@ from graphrec.experiment.settings import (
     TemporalNetworkMethod,
     TimeSplitProtocol,
 )
+from graphrec.experiment.target_weights import refused_items, weighed_events
 from graphrec.experiment.trained import content_for, data_key, write_weights
 from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
 from graphrec.stages import Interactions
@@ -42,6 +43,7 @@ from graphrec.tgn.held_out import (
     figures_of_ranks,
     held_out_ranks,
 )
+from graphrec.tgn.negatives import GivenNegatives
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import TrainingSettings
 from graphrec.tgn.temporal_state import TemporalState
@@ -148,7 +150,14 @@ def train_experiment(  # noqa: PLR0913 — what a command's options say is passe
     events = events_of(dataset, settings.data)
     place = _Place(dataset, folder, device, progress, resume, board)
     plans = [
-        _plan_of(method, seed, _task_of(protocol, events), settings.data)
+        _plan_of(
+            method,
+            seed,
+            _task_of(
+                protocol, weighed_events(events, dataset, settings.data, method.target_weights)
+            ),
+            settings.data,
+        )
         for protocol in settings.evaluate
         for method in methods
         for seed in range(method.training.seed, method.training.seed + n_seeds)
@@ -228,6 +237,8 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: _Task, data: DataSe
         "network": method.network.model_dump(mode="json"),
         "content": method.content,
         "item_features": list(method.item_features),
+        "target_weights": dict(method.target_weights),
+        "learn_refusals": method.learn_refusals,
         "training": training.model_dump(mode="json"),
         "protocol": task.protocol.model_dump(mode="json"),
         "data": data.model_dump(mode="json", exclude={"path"}),
@@ -246,7 +257,18 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     validation, test = task.judges(index, network)
     target = torch.arange(task.n_training, device=device)
     label = f"{plan.name}, {task.label}, seed {training.seed}"
-    trainer = Trainer(network, index, target, training)
+    negatives = None
+    if method.learn_refusals:
+        position, item = refused_items(dataset, task.events.take(slice(0, task.n_training)))
+        negatives = GivenNegatives(torch.from_numpy(position), torch.from_numpy(item), index)
+    trainer = Trainer(
+        network,
+        index,
+        target,
+        training,
+        weight=torch.from_numpy(task.events.weight),
+        negatives=negatives,
+    )
     checkpoint = _Checkpoint(
         place.folder / "checkpoints" / plan.run_name,
         plan.identity | {"data_sha256": data_key(dataset)},

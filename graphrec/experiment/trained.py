@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from graphrec.errors import SnapshotError
+from graphrec.errors import SettingsError, SnapshotError
 from graphrec.events.dataset import Dataset
 from graphrec.events.log import NodeType
 from graphrec.experiment.item_columns import item_features_of
@@ -26,7 +26,13 @@ def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> Te
 
     Raises:
         SnapshotError: The weights are damaged, or belong to another log or another network.
+        SettingsError: The method needs more than a source is told of events.
     """
+    if method.weights is None and (method.target_weights or method.learn_refusals):
+        raise SettingsError(
+            "target_weights and learn_refusals are learnt by `graphrec train` alone — train the "
+            "network there and name its weights"
+        )
     if method.weights is None:
         return TemporalNetworkSource(method.network, method.training, content_for(method, dataset))
     network, cut_s, _ = read_weights(method.weights, dataset)

@@ -227,5 +227,7 @@ class TemporalNetworkSource:
             return network.eval()
         index = EventIndex(events, network.scale_s, self._device)
         target = torch.arange(len(events), device=self._device)
-        train_network(Trainer(network, index, target, self._training), None, lambda _: None)
+        weight = torch.from_numpy(events.weight)
+        trainer = Trainer(network, index, target, self._training, weight=weight)
+        train_network(trainer, None, lambda _: None)
         return network.eval()
