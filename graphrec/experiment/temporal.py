@@ -252,7 +252,9 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     dataset, device, progress = place.dataset, place.device, place.progress
     content = content_for(method, dataset).learnt_from(task.events.item_row[: task.n_training])
     torch.manual_seed(training.seed)
-    network = TemporalNetwork(method.network, content, seed=training.seed).to(device)
+    network = TemporalNetwork(
+        method.network, content, n_users=dataset.n_users, seed=training.seed
+    ).to(device)
     index = EventIndex(task.events, network.scale_s, device)
     validation, test = task.judges(index, network)
     target = torch.arange(task.n_training, device=device)

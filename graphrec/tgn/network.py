@@ -44,12 +44,15 @@ class TemporalNetwork(nn.Module):
         products.
     """
 
-    def __init__(self, settings: NetworkSettings, content: NodeContent, *, seed: int = 0) -> None:
+    def __init__(
+        self, settings: NetworkSettings, content: NodeContent, *, n_users: int = 0, seed: int = 0
+    ) -> None:
         """Draw a network.
 
         Args:
             settings: Its parts.
             content: What is known of the items, and how many there are.
+            n_users: Users that get a vector of their own, where the settings want it.
             seed: Decides where it starts.
         """
         super().__init__()
@@ -65,6 +68,7 @@ class TemporalNetwork(nn.Module):
             self.states = EventStates(settings) if settings.state_layers else None
             self.readout = Readout(settings)
             self.memory = NodeMemory(settings) if settings.memory_dim else None
+        self.user = nn.Parameter(torch.zeros(n_users, dim)) if settings.user_identities else None
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.log_scale = nn.Parameter(torch.tensor(settings.score_scale).log())
         self.taste_scale = nn.Parameter(torch.tensor(settings.taste_scale))
@@ -119,7 +123,11 @@ class TemporalNetwork(nn.Module):
         """
         reading, of_token = self._read(windows, history, code)
         settings = self.settings
-        wanted = reading.taste * self.taste_scale
+        wanted = reading.taste * self.taste_scale * settings.taste
+        if self.user is not None and len(self.user):
+            known = (windows.user >= 0) & (windows.user < len(self.user))
+            own = functional.embedding(torch.where(known, windows.user, 0), self.user)
+            wanted = wanted + own * known[:, None]
         if settings.identity_path:
             wanted = wanted + (reading.pointer[:, None, :] @ of_token)[:, 0]
         return QueryVectors(

@@ -29,8 +29,7 @@ class MemoryPart(_Settings):
 class NetworkSettings(_Settings):
     """Parts of the network. What is switched off leaves a simpler model of another name.
 
-    `identity_path=False, repeats=False` is plain temporal attention; without `state_layers`,
-    `readout_layers` and `identity_path` it is a two-tower model on mean histories.
+    `graphrec/tgn/variants.py` names the simpler models.
     """
 
     dim: int = Field(512, ge=8, le=4096, description="Length of an identity vector.")
@@ -60,6 +59,14 @@ class NetworkSettings(_Settings):
     )
     identity_path: bool = Field(
         True, description="Let a query point at past items directly, by their own vectors."
+    )
+    taste: bool = Field(
+        True, description="Let a query ask for more than past items: what its history points to."
+    )
+    user_identities: bool = Field(
+        False,
+        description="Give every user of training a vector of their own, added to what is asked "
+        "for; users who are new have none.",
     )
     repeats: bool = Field(
         True,

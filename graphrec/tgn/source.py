@@ -221,7 +221,9 @@ class TemporalNetworkSource:
     def _train(self, events: Interactions) -> TemporalNetwork:
         content = self._content or NodeContent.nothing(events.n_items)
         content = content.learnt_from(events.item_row)
-        network = TemporalNetwork(self._settings, content, seed=self._training.seed)
+        network = TemporalNetwork(
+            self._settings, content, n_users=events.n_users, seed=self._training.seed
+        )
         network.to(self._device)
         if not len(events):
             return network.eval()

@@ -45,7 +45,10 @@ def network_of_arrays(
         raise SnapshotError("the arrays lack bias — they are no temporal network")
     n_items = len(arrays["bias"])
     content = _shape_of_content(arrays, n_items, n_publishers, n_keywords)
-    network = TemporalNetwork(settings.model_copy(update={"spread_codes": False}), content)
+    n_users = len(arrays["user"]) if "user" in arrays else 0
+    network = TemporalNetwork(
+        settings.model_copy(update={"spread_codes": False}), content, n_users=n_users
+    )
     network.settings = settings
     _fit_buffers(network, arrays)
     state = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

@@ -1,0 +1,36 @@
+"""Simpler models that the temporal network becomes by its settings alone."""
+
+from typing import Final
+
+from graphrec.tgn.settings import NetworkSettings
+
+_NOTHING: Final = {
+    "identity_path": False,
+    "repeats": False,
+    "tokens": 1,
+    "readout_layers": 0,
+    "state_layers": 0,
+    "memory_dim": 0,
+    "popularity_scales_hours": (),
+}
+
+VARIANTS: Final[dict[str, dict[str, object]]] = {
+    "full": {},
+    "matrix_factorisation": _NOTHING | {"taste": False, "user_identities": True},
+    "two_tower": {name: value for name, value in _NOTHING.items() if name != "tokens"},
+    "attention_only": {"memory_dim": 0, "popularity_scales_hours": (), "state_layers": 1},
+    "memory_only": _NOTHING | {"memory_dim": 32},
+    "popularity_only": _NOTHING | {"taste": False, "popularity_scales_hours": (1.0, 24.0, 168.0)},
+    "no_identity_path": {"identity_path": False},
+    "no_repeats": {"repeats": False},
+    "no_memory": {"memory_dim": 0},
+    "no_popularity": {"popularity_scales_hours": ()},
+}
+"""What differs from a network's settings, by name. `matrix_factorisation` knows identities alone,
+`two_tower` a mean of the history, `attention_only` events by their order and age, `memory_only`
+(Rossi et al. 2020, arXiv:2006.10637) what nodes remember; the others leave one part out."""
+
+
+def variant(name: str, settings: NetworkSettings) -> NetworkSettings:
+    """`settings` with what makes it the variant of that name."""
+    return NetworkSettings.model_validate(settings.model_dump() | VARIANTS[name])
