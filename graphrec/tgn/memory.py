@@ -67,8 +67,8 @@ class NodeMemory(nn.Module):
                 start_at_zero.bias.zero_()
 
     def item_messages(
-        self, code: Float[Tensor, "items dim"]
-    ) -> Float[Tensor, "items scales parts"]:
+        self, code: Float[Tensor, "*batch dim"]
+    ) -> Float[Tensor, "*batch scales parts"]:
         """What an event with each item adds to its user's sums; the last column is the gate."""
         code = code * code.shape[-1] ** 0.5
         return self._gated(self.of_item(code), self.gate_of_item(code))
@@ -80,9 +80,14 @@ class NodeMemory(nn.Module):
         return self._gated(self.of_user(heard), self.gate_of_user(heard))
 
     def of_users(
-        self, windows: Windows, message: Float[Tensor, "items scales parts"]
+        self, windows: Windows, code: Float[Tensor, "items dim"]
     ) -> Float[Tensor, "queries memory"]:
-        """What each query's user remembers of the newest events of the window."""
+        """What each query's user remembers of the newest events of the window.
+
+        Args:
+            windows: The newest events of each query.
+            code: Unit vector of every item.
+        """
         at = slice(0, self._n_events)
         age_s = (windows.now_s[:, None] - windows.time_s[:, at]).clamp(min=0)
         place = torch.arange(age_s.shape[1], device=age_s.device)
@@ -91,8 +96,13 @@ class NodeMemory(nn.Module):
             * self.after_events(place)
             * windows.present[:, at, None]
         )
-        flat = functional.embedding(windows.item[:, at], message.flatten(1))
-        told = flat.unflatten(-1, message.shape[1:])
+        item = windows.item[:, at]
+        if item.numel() < len(code):
+            told = self.item_messages(functional.embedding(item, code))
+        else:
+            message = self.item_messages(code)
+            flat = functional.embedding(item, message.flatten(1))
+            told = flat.unflatten(-1, message.shape[1:])
         return _mean((told * weight[..., None].to(told.dtype)).sum(1))
 
     def after_events(self, n: Int[Tensor, " places"]) -> Float[Tensor, "places scales"]:

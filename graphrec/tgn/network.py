@@ -242,7 +242,7 @@ class TemporalNetwork(nn.Module):
     ) -> Memories | None:
         if self.memory is None:
             return None
-        user = self.memory.of_users(windows, self.memory.item_messages(code))
+        user = self.memory.of_users(windows, code)
         if history.memory is None:
             return Memories(user, user.new_zeros(*tokens.item.shape, self.settings.memory_dim))
         row = self._rows_of(history, tokens.item)

@@ -153,3 +153,22 @@ def test_the_last_message_of_an_item_is_learnt_from(network):
     assert network.memory.of_user.weight.grad.abs().sum() > 0
     assert not still.requires_grad
     assert not still[0, 1].any()
+
+
+@torch.no_grad()
+def test_few_queries_and_many_remember_alike(network):
+    log = a_log(4)
+    index = EventIndex(log, network.scale_s, CPU)
+    position = torch.arange(40, 60)
+    bound = index.bounds_of(position)
+    code = network.codes()
+
+    def remembered(which):
+        at, until = position[which], bound[which]
+        windows = index.windows(index.user[at], until, index.time_s[at], 8)
+        return network.memory.of_users(windows, code)
+
+    many = remembered(slice(0, 20))
+    one_by_one = torch.cat([remembered(slice(q, q + 1)) for q in range(20)])
+    assert 8 < N_ITEMS < 20 * 8
+    torch.testing.assert_close(one_by_one, many, **CLOSE)
