@@ -223,7 +223,8 @@ def test_refitting_takes_validation_in_for_the_test_alone(tmp_path: Path) -> Non
 def test_validation_chooses_and_never_reads_the_test(tmp_path: Path) -> None:
     settings, dataset = asked_for(), drawn(3)
     split = split_in(tmp_path, settings, dataset)
-    good, bad = answered(tmp_path, split, "good"), answered(tmp_path, split, "bad", seed=4)
+    good = answered(tmp_path, split, "good", settings={"dim": 2, "try": "good"})
+    bad = answered(tmp_path, split, "bad", settings={"dim": 2, "try": "bad"}, seed=4)
     for folder in (good, bad):
         (folder / "test.npz").unlink()
     [figures], sources = rank_answers(settings, dataset, [good, bad], validation_only=True)
@@ -231,7 +232,8 @@ def test_validation_chooses_and_never_reads_the_test(tmp_path: Path) -> None:
     assert figures.n_queries == len(split.which("validation"))
     best = figures.sources[0]
     chosen = chosen_settings(figures, sources)["fake (nowhere)"]
-    assert chosen["chosen"] == {"dim": 2}
+    assert figures.sources[0].accuracy["ndcg@10"] != figures.sources[1].accuracy["ndcg@10"]
+    assert chosen["chosen"] == {"dim": 2, "try": best.source}
     assert max(one["figures"]["ndcg@10"] for one in chosen["tried"]) == pytest.approx(
         best.accuracy["ndcg@10"].value
     )
