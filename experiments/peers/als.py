@@ -19,10 +19,15 @@ class ALSPeer:
 
     name = "ALS (implicit)"
     packages = ("implicit", "scipy")
+    # The second part goes on where the first had its best at an end.
     grid = tuple(
         {"factors": factors, "alpha": alpha, "regularization": 0.1, "iterations": 15}
         | {"newest": newest}
-        for factors, alpha, newest in product((16, 32, 128), (2.0, 20.0), (None, 20, 5))
+        for factors, alpha, newest in (
+            *product((16, 32, 128), (2.0, 20.0), (None, 20, 5)),
+            *product((128,), (20.0, 100.0), (5, 2)),
+            *product((256,), (20.0,), (5, 2)),
+        )
     )
 
     def __init__(self) -> None:

@@ -70,11 +70,12 @@ def run(peer: Peer) -> None:
     parser.add_argument("--chosen", type=Path, help="what `rank --validation` wrote; else the grid")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="with --chosen")
     parser.add_argument("--refit", action="store_true", help="fit anew where the test begins")
+    parser.add_argument("--skip", type=int, default=0, help="settings of the grid already answered")
     asked = parser.parse_args()
     split = read_split(asked.split)
     short = peer.name.split(" ", maxsplit=1)[0].lower()
     if asked.chosen is None:
-        for number, settings in enumerate(peer.grid):
+        for number, settings in list(enumerate(peer.grid))[asked.skip :]:
             words = " ".join(f"{name}={value}" for name, value in settings.items())
             who = Answerer(f"{short} {words}", peer.name, settings, 0, split.sha256)
             answer(peer, split, asked.answers / f"{short}-{number}", who, PARTS[:1])

@@ -21,12 +21,16 @@ class BPRPeer:
 
     name = "BPR (implicit)"
     packages = ("implicit", "scipy")
+    # The second part goes on where the first had its best at an end.
     grid = tuple(
         {"factors": 64, "learning_rate": rate, "iterations": rounds, "regularization": 0.01}
         | {"user": user, "newest": newest}
-        for (rate, rounds), (user, newest) in product(
-            ((0.01, 100), (0.05, 100), (0.05, 300)),
-            (("fitted", None), ("history", None), ("history", 20), ("history", 5)),
+        for (rate, rounds), (user, newest) in (
+            *product(
+                ((0.01, 100), (0.05, 100), (0.05, 300)),
+                (("fitted", None), ("history", None), ("history", 20), ("history", 5)),
+            ),
+            *product(((0.05, 300), (0.05, 1000)), (("history", 5), ("history", 2))),
         )
     )
 

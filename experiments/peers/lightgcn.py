@@ -23,11 +23,18 @@ class LightGCNPeer:
 
     name = "LightGCN (PyG)"
     packages = ("torch", "torch_geometric", "scipy")
+    # The second part goes on where the first had its best at an end.
     grid = tuple(
-        {"dim": 64, "layers": layers, "learning_rate": 0.01, "weight_decay": 1e-4, "epochs": epochs}
+        {"dim": 64, "layers": layers, "learning_rate": rate, "weight_decay": 1e-4, "epochs": epochs}
         | {"user": user, "newest": newest}
-        for layers, epochs, (user, newest) in product(
-            (1, 3), (20, 60), (("fitted", None), ("history", None), ("history", 20), ("history", 5))
+        for layers, rate, epochs, (user, newest) in (
+            *product(
+                (1, 3),
+                (0.01,),
+                (20, 60),
+                (("fitted", None), ("history", None), ("history", 20), ("history", 5)),
+            ),
+            *product((1,), (0.03,), (60,), (("history", 5), ("history", 2))),
         )
     )
 

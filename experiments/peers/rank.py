@@ -22,6 +22,7 @@ from experiments.peers.write_split import split_of, stream_protocol
 from graphrec.errors import DataError, SettingsError
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.figures import SplitFigures, figures_of
+from graphrec.evaluation.metrics import Metric
 from graphrec.evaluation.provenance import provenance_of
 from graphrec.evaluation.report import as_json
 from graphrec.evaluation.results import EvaluationResult
@@ -139,18 +140,18 @@ def _scores(arrays: dict[str, np.ndarray], rows: slice) -> np.ndarray:
     return np.where(known, scaled + LOWEST_KNOWN, 0.0).astype(np.float32)
 
 
-def rank_answers(
+def ranked(
     settings: ExperimentSettings,
     dataset: Dataset,
     folders: Sequence[Path],
     beside: Sequence[Method] = (),
     *,
     validation_only: bool = False,
-) -> tuple[list[SplitFigures], list[AnsweredSource]]:
-    """Figures of peers and of our own methods, all asked the same questions.
+) -> list[EvaluationResult]:
+    """Ranks of peers, then of our own methods, all asked the same questions.
 
     Args:
-        settings: The experiment; its stream protocol, metrics and intervals are used.
+        settings: The experiment; its stream protocol is used.
         dataset: Its data.
         folders: A folder of answers for each peer.
         beside: Our own methods that are asked too.
@@ -164,20 +165,20 @@ def rank_answers(
     split = split_of(settings, events)
     parts = PARTS[:1] if validation_only else PARTS
     answered = [AnsweredSource(folder, split, parts) for folder in folders]
-    sources: list[CandidateSource] = [build_source(method, dataset) for method in beside]
+    ours: list[CandidateSource] = [build_source(method, dataset) for method in beside]
     cuts = Cuts.at_quantiles(events, protocol.training, protocol.validation)
     results = evaluate_stream(
-        [*answered, *sources],
+        [*answered, *ours],
         events,
         replace(cuts, end_s=cuts.test_s) if validation_only else cuts,
         protocol,
         available_from_s=dataset.published_s() if settings.catalogue == "published" else None,
     )
-    named = results[: len(answered)] + [
-        _named(result, method)
-        for result, method in zip(results[len(answered) :], beside, strict=True)
+    named = [method.name for method in beside]
+    return [
+        result if name is None else replace(result, source=name)
+        for result, name in zip(results, [None] * len(answered) + named, strict=True)
     ]
-    return figures_of(named, settings, vectors=content_vectors(dataset.items)), answered
 
 
 def methods_named(
@@ -198,30 +199,22 @@ def methods_named(
 
 
 def chosen_settings(
-    figures: SplitFigures, answered: Sequence[AnsweredSource]
+    results: Sequence[EvaluationResult], answerers: Sequence[Answerer], metrics: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """For each peer all settings tried with their figures, and the best by the headline metric."""
-    accuracy = {
-        source.source: {name: interval.value for name, interval in source.accuracy.items()}
-        for source in figures.sources
-    }
+    """For each peer all settings tried with their figures, and the best by the first metric."""
     tried: dict[str, list[dict[str, Any]]] = {}
-    for source in answered:
-        who: Answerer = source.answerer
-        tried.setdefault(who.peer, []).append(
-            {"settings": who.settings, "seed": who.seed, "seconds": who.seconds}
-            | {"figures": accuracy[who.name]}
-        )
-    best = figures.headline
-    return {
-        peer: {"chosen": max(several, key=lambda one: one["figures"][best])["settings"]}
-        | {"tried": several}
-        for peer, several in tried.items()
-    }
-
-
-def _named(result: EvaluationResult, method: Method) -> EvaluationResult:
-    return result if method.name is None else replace(result, source=method.name)
+    for result, who in zip(results, answerers, strict=True):
+        ptr = result.questions.relevant_ptr
+        figures = {
+            name: float(Metric.of_name(name).values(result.rank, ptr).mean()) for name in metrics
+        }
+        one = {"settings": who.settings, "seed": who.seed, "seconds": who.seconds}
+        tried.setdefault(who.peer, []).append(one | {"figures": figures})
+    chosen = {}
+    for peer, several in tried.items():
+        several.sort(key=lambda one: -one["figures"][metrics[0]])
+        chosen[peer] = {"chosen": several[0]["settings"], "tried": several}
+    return chosen
 
 
 def _table(figures: SplitFigures) -> str:
@@ -247,28 +240,28 @@ def main() -> None:
     asked = parser.parse_args()
     settings = load_experiment(asked.experiment)
     dataset = load_data(settings.data)
-    baselines = [one for one in FORCED_BASELINES if not asked.validation]
-    beside = methods_named(settings, dataset, asked.beside)
-    beside += [one for one in baselines if one not in beside]
-    figures, answered = rank_answers(
-        settings, dataset, asked.answers, beside, validation_only=asked.validation
-    )
-    provenance = provenance_of(
-        dataset.name,
-        dataset.sha256,
-        settings.intervals.seed,
-        settings.model_dump(mode="json", exclude={"data": {"path"}, "methods": True})
-        | {"methods": [one.model_dump(mode="json") for one in beside]},
-    )
-    whole = as_json(figures, provenance)
+    beside = [] if asked.validation else methods_named(settings, dataset, asked.beside)
+    beside += [] if asked.validation else [one for one in FORCED_BASELINES if one not in beside]
+    results = ranked(settings, dataset, asked.answers, beside, validation_only=asked.validation)
+    answerers = [read_answerer(folder) for folder in asked.answers]
+    described = settings.model_dump(mode="json", exclude={"data": {"path"}, "methods": True})
+    described["methods"] = [method.model_dump(mode="json") for method in beside]
+    provenance = provenance_of(dataset.name, dataset.sha256, settings.intervals.seed, described)
     if asked.validation:
-        whole = {"provenance": whole["provenance"], "peers": chosen_settings(figures[0], answered)}
+        chosen = chosen_settings(results, answerers, settings.metrics)
+        whole = {"provenance": asdict(provenance), "peers": chosen}
+        for peer, found in chosen.items():
+            print(
+                peer, *(f"{one['settings']} {one['figures']}" for one in found["tried"]), sep="\n  "
+            )
     else:
-        whole["peers"] = {one.name: asdict(one.answerer) for one in answered}
+        figures = figures_of(results, settings, vectors=content_vectors(dataset.items))
+        whole = as_json(figures, provenance)
+        whole["peers"] = {who.name: asdict(who) for who in answerers}
+        print("\n".join(_table(part) for part in figures))
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False)
     asked.out.write_text(text + "\n", encoding="utf-8")
-    print("\n".join(_table(part) for part in figures))
 
 
 if __name__ == "__main__":

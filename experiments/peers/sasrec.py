@@ -43,10 +43,14 @@ class SASRecPeer:
 
     name = "SASRec (RecTools)"
     packages = ("rectools", "torch", "pytorch_lightning")
+    # The second part goes on where the first had its best at an end.
     grid = tuple(
         {"n_factors": 64, "n_blocks": 2, "n_heads": 2, "dropout_rate": 0.2, "lr": 1e-3}
         | {"session_max_len": length, "pieces": pieces, "epochs": epochs}
-        for (length, pieces), epochs in product(((50, True), (100, False)), (5, 10, 20))
+        for (length, pieces), epochs in (
+            *product(((50, True), (100, False)), (5, 10, 20)),
+            *product(((50, True),), (40,)),
+        )
     )
 
     def __init__(self) -> None:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from experiments.peers.answer_files import Answerer, with_fallback, write_answers
+from experiments.peers.answer_files import Answerer, read_answerer, with_fallback, write_answers
 from experiments.peers.answering import Answered, Peer, answer, history_means
-from experiments.peers.rank import AnsweredSource, chosen_settings, rank_answers
+from experiments.peers.rank import AnsweredSource, chosen_settings, ranked
 from experiments.peers.split_files import PARTS, History, Split, read_split, write_split
 from experiments.peers.write_split import split_of, stream_protocol
 from graphrec.errors import DataError, SettingsError
 from graphrec.evaluation.cuts import Cuts
-from graphrec.evaluation.figures import SourceFigures
+from graphrec.evaluation.figures import SourceFigures, figures_of
 from graphrec.evaluation.stream import evaluate_stream
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.running import events_of
@@ -83,7 +83,7 @@ def test_a_peer_that_scores_as_our_source_gets_its_figures(
     folder = tmp_path / "answers"
     parts = {part: {"scores": scores[split.which(part)]} for part in PARTS}
     write_answers(folder, Answerer("twin", "twin", {}, 0, split.sha256), parts)
-    figures, _ = rank_answers(settings, dataset, [folder], [PopularMethod()])
+    figures = figures_of(ranked(settings, dataset, [folder], [PopularMethod()]), settings)
     assert [part.split for part in figures] == ["test", "validation"]
     for part in figures:
         by_name = {source.source: figures_beside(source) for source in part.sources}
@@ -227,25 +227,27 @@ def test_validation_chooses_and_never_reads_the_test(tmp_path: Path) -> None:
     bad = answered(tmp_path, split, "bad", settings={"dim": 2, "try": "bad"}, seed=4)
     for folder in (good, bad):
         (folder / "test.npz").unlink()
-    [figures], sources = rank_answers(settings, dataset, [good, bad], validation_only=True)
+    results = ranked(settings, dataset, [good, bad], validation_only=True)
+    [figures] = figures_of(results, settings)
     assert figures.split == "validation"
     assert figures.n_queries == len(split.which("validation"))
     best = figures.sources[0]
-    chosen = chosen_settings(figures, sources)["fake (nowhere)"]
+    chosen = chosen_settings(
+        results, [read_answerer(folder) for folder in (good, bad)], settings.metrics
+    )["fake (nowhere)"]
     assert figures.sources[0].accuracy["ndcg@10"] != figures.sources[1].accuracy["ndcg@10"]
     assert chosen["chosen"] == {"dim": 2, "try": best.source}
-    assert max(one["figures"]["ndcg@10"] for one in chosen["tried"]) == pytest.approx(
-        best.accuracy["ndcg@10"].value
-    )
+    for metric, interval in best.accuracy.items():
+        assert chosen["tried"][0]["figures"][metric] == pytest.approx(interval.value)
 
 
 def test_answers_to_another_split_are_refused(tmp_path: Path) -> None:
     settings = asked_for()
     folder = answered(tmp_path, split_in(tmp_path, settings, drawn(3)))
     with pytest.raises(DataError, match="write the split anew"):
-        rank_answers(settings, drawn(4), [folder])
+        ranked(settings, drawn(4), [folder])
     with pytest.raises(DataError, match="write the split anew"):
-        rank_answers(asked_for(regime="batch"), drawn(3), [folder])
+        ranked(asked_for(regime="batch"), drawn(3), [folder])
 
 
 def test_answers_that_miss_a_query_or_hold_nan_are_refused(tmp_path: Path) -> None:
@@ -258,7 +260,7 @@ def test_answers_that_miss_a_query_or_hold_nan_are_refused(tmp_path: Path) -> No
     for arrays, complaint in ((short, "one row per query"), (nan, "not finite")):
         write_answers(tmp_path / "broken", who, {"validation": arrays})
         with pytest.raises(DataError, match=complaint):
-            rank_answers(settings, dataset, [tmp_path / "broken"], validation_only=True)
+            ranked(settings, dataset, [tmp_path / "broken"], validation_only=True)
 
 
 def test_a_split_whose_tables_changed_is_refused(tmp_path: Path) -> None:
@@ -289,8 +291,7 @@ def test_popularity_answers_queries_without_a_vector_and_no_others() -> None:
 def test_our_own_methods_stand_beside_peers(tmp_path: Path) -> None:
     settings, dataset = asked_for(), drawn(3)
     folder = answered(tmp_path, split_in(tmp_path, settings, dataset))
-    [test, _], _ = rank_answers(
-        settings, dataset, [folder], [PopularMethod(), LastItemsMethod(name="again")]
-    )
+    ours = [PopularMethod(), LastItemsMethod(name="again")]
+    [test, _] = figures_of(ranked(settings, dataset, [folder], ours), settings)
     assert {source.source for source in test.sources} == {"fake", "popular", "again"}
     assert sum(source.against_best is None for source in test.sources) == 1
