@@ -25,7 +25,8 @@ class ALSPeer:
         | {"newest": newest}
         for factors, alpha, newest in (
             *product((16, 32, 128), (2.0, 20.0), (None, 20, 5)),
-            *product((128,), (20.0, 100.0), (5, 2)),
+            *product((128,), (20.0,), (2,)),
+            *product((128,), (100.0,), (5, 2)),
             *product((256,), (20.0,), (5, 2)),
         )
     )

@@ -70,15 +70,16 @@ def run(peer: Peer) -> None:
     parser.add_argument("--chosen", type=Path, help="what `rank --validation` wrote; else the grid")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="with --chosen")
     parser.add_argument("--refit", action="store_true", help="fit anew where the test begins")
+    parser.add_argument("--test", action="store_true", help="let the grid answer the test too")
     parser.add_argument("--skip", type=int, default=0, help="settings of the grid already answered")
     asked = parser.parse_args()
     split = read_split(asked.split)
     short = peer.name.split(" ", maxsplit=1)[0].lower()
     if asked.chosen is None:
         for number, settings in list(enumerate(peer.grid))[asked.skip :]:
-            words = " ".join(f"{name}={value}" for name, value in settings.items())
-            who = Answerer(f"{short} {words}", peer.name, settings, 0, split.sha256)
-            answer(peer, split, asked.answers / f"{short}-{number}", who, PARTS[:1])
+            who = Answerer(f"{peer.name}, seed 0", peer.name, settings, 0, split.sha256)
+            parts = PARTS if asked.test else PARTS[:1]
+            answer(peer, split, asked.answers / f"{short}-{number}", who, parts)
         return
     settings = json.loads(asked.chosen.read_text(encoding="utf-8"))["peers"][peer.name]["chosen"]
     for seed in asked.seeds:
@@ -109,7 +110,7 @@ def answer(peer: Peer, split: Split, folder: Path, who: Answerer, parts: Sequenc
     packages = versions_of((*peer.packages, "numpy"))
     who = replace(who, seconds=seconds, versions=packages, hardware=hardware())
     write_answers(folder, who, answers)
-    print(f"{who.name}: {seconds}", flush=True)
+    print(f"{who.name}, {dict(who.settings)}: {seconds}", flush=True)
 
 
 def _arrays(

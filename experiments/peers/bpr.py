@@ -30,7 +30,8 @@ class BPRPeer:
                 ((0.01, 100), (0.05, 100), (0.05, 300)),
                 (("fitted", None), ("history", None), ("history", 20), ("history", 5)),
             ),
-            *product(((0.05, 300), (0.05, 1000)), (("history", 5), ("history", 2))),
+            ((0.05, 300), ("history", 2)),
+            *product(((0.05, 1000),), (("history", 5), ("history", 2))),
         )
     )
 

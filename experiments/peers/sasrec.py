@@ -45,11 +45,11 @@ class SASRecPeer:
     packages = ("rectools", "torch", "pytorch_lightning")
     # The second part goes on where the first had its best at an end.
     grid = tuple(
-        {"n_factors": 64, "n_blocks": 2, "n_heads": 2, "dropout_rate": 0.2, "lr": 1e-3}
+        {"n_factors": 64, "n_blocks": 2, "n_heads": 2, "dropout_rate": 0.2, "lr": rate}
         | {"session_max_len": length, "pieces": pieces, "epochs": epochs}
-        for (length, pieces), epochs in (
-            *product(((50, True), (100, False)), (5, 10, 20)),
-            *product(((50, True),), (40,)),
+        for rate, (length, pieces), epochs in (
+            *product((1e-3,), ((50, True), (100, False)), (5, 10, 20)),
+            *product((3e-3,), ((50, True),), (10, 20, 40)),
         )
     )
 

@@ -1,5 +1,6 @@
 """Peers get the very split, and what they answer is ranked as our own sources are."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from experiments.peers.answer_files import Answerer, read_answerer, with_fallback, write_answers
-from experiments.peers.answering import Answered, Peer, answer, history_means
+from experiments.peers.answer_files import (
+    Answerer,
+    read_answerer,
+    read_part,
+    with_fallback,
+    write_answers,
+)
+from experiments.peers.answering import Answered, Peer, answer, history_means, run
 from experiments.peers.rank import AnsweredSource, chosen_settings, ranked
 from experiments.peers.split_files import PARTS, History, Split, read_split, write_split
 from experiments.peers.write_split import split_of, stream_protocol
@@ -152,10 +159,14 @@ class FakePeer:
     packages = ("numpy",)
     grid = ({"dim": 2},)
 
+    def __init__(self) -> None:
+        self.fits: list[int] = []
+
     def fit(
         self, users: np.ndarray, items: np.ndarray, n_items: int, settings: object, seed: int
     ) -> None:
-        self.n_fitted, self.n_items = len(users), n_items
+        self.fits.append(len(users))
+        self.n_items = n_items
         self.users = np.unique(users)
         self.vectors_of_items = np.random.default_rng(seed).normal(size=(n_items, 2))
 
@@ -239,6 +250,41 @@ def test_validation_chooses_and_never_reads_the_test(tmp_path: Path) -> None:
     assert chosen["chosen"] == {"dim": 2, "try": best.source}
     for metric, interval in best.accuracy.items():
         assert chosen["tried"][0]["figures"][metric] == pytest.approx(interval.value)
+
+
+def test_a_peer_goes_through_its_grid_then_answers_both_parts_as_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = split_in(tmp_path, asked_for(), drawn(3))
+
+    def command(*words: str) -> FakePeer:
+        line = ["peer", str(tmp_path / "split"), str(tmp_path), *words]
+        monkeypatch.setattr("sys.argv", line)
+        peer = FakePeer()
+        run(peer)
+        return peer
+
+    command()
+    assert {path.name for path in (tmp_path / "fake-0").iterdir()} == {
+        "answer.json",
+        "validation.npz",
+    }
+    chosen = {"peers": {"fake (nowhere)": {"chosen": {"dim": 2, "chosen": True}}}}
+    (tmp_path / "chosen.json").write_text(json.dumps(chosen))
+    once = command("--chosen", str(tmp_path / "chosen.json"), "--seeds", "5")
+    assert once.fits == [split.n_training]
+    again = command("--chosen", str(tmp_path / "chosen.json"), "--refit")
+    assert again.fits == [split.n_training, split.n_training + len(split.which("validation"))]
+    for name, seed in (("fake-seed-5", 5), ("fake-refitted-seed-0", 0)):
+        who = read_answerer(tmp_path / name)
+        assert (who.seed, who.settings) == (seed, {"dim": 2, "chosen": True})
+        for part in PARTS:
+            assert len(read_part(tmp_path / name, part)["users"]) == len(split.which(part))
+    refitted, plain = (
+        read_part(tmp_path / name, "test")["known"].sum()
+        for name in ("fake-refitted-seed-0", "fake-seed-5")
+    )
+    assert refitted > plain
 
 
 def test_answers_to_another_split_are_refused(tmp_path: Path) -> None:
