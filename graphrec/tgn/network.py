@@ -215,7 +215,15 @@ class TemporalNetwork(nn.Module):
             dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]
         if vectors.memory is not None:
-            score = score + self._memory_scores(vectors.memory, history, item, windows.now_s)
+            each = item.expand(len(score), -1)
+            told = self._memory_scores(
+                vectors.memory,
+                history,
+                each,
+                windows.now_s,
+                alike=item.ndim == 1 and history.same_for_all,
+            )
+            score = score + told
         return score.float()
 
     def _read(
@@ -257,16 +265,21 @@ class TemporalNetwork(nn.Module):
         self,
         wanted: Float[Tensor, "queries memory"],
         history: ItemHistory,
-        item: Int[Tensor, " candidates"],
+        item: Int[Tensor, "queries candidates"],
         now_s: Int[Tensor, " queries"],
+        *,
+        alike: bool,
     ) -> Float[Tensor, "queries candidates"]:
-        """Dot products with what `item_memories` gives, which is never written out."""
+        """Dot products with what `item_memories` gives, which is never written out.
+
+        `alike` says that all queries have the same candidates in the same rows.
+        """
         if self.memory is None or history.memory is None:
-            return wanted.new_zeros(len(wanted), len(item))
-        row = self._rows_of(history, item.expand(len(wanted), -1))
+            return wanted.new_zeros(item.shape)
+        row = self._rows_of(history, item)
         at = row.clamp(min=0)
         age_s = (now_s[:, None] - history.states.time_s[at]).clamp(min=0)
-        shared = at[:1] if history.same_for_all else at
+        shared = at[:1] if alike else at
         return self.memory.scores(wanted, history.memory.total, shared, age_s) * (row >= 0)
 
     def _rows_of(

@@ -218,7 +218,7 @@ def test_smoothness_pulls_co_watched_items_together():
     smooth, _ = trained_on(log, loss=pulled, n_epochs=12, rate=0.1)
     wanted = torch.arange(len(log)) < 50
     pairs = CoWatchSmoothness(index, wanted, LossSettings(smoothness=1.0)).pairs
-    assert mean_cosine(smooth, pairs) > mean_cosine(plain, pairs) + 0.1
+    assert mean_cosine(smooth, pairs) > mean_cosine(plain, pairs) + 0.05
 
 
 @pytest.mark.parametrize("kind", ["full", "sampled"])
@@ -229,7 +229,7 @@ def test_given_negatives_sink(kind):
     loss = LossSettings(kind=kind, n_uniform=8, given_weight=20.0)
     means = []
     for given in (None, negatives):
-        network, index = trained_on(log, loss=loss, negatives=given, n_epochs=2)
+        network, index = trained_on(log, loss=loss, negatives=given, n_epochs=6)
         bound = index.bounds_of(position)
         windows = index.windows(index.user[:50], bound, index.time_s[bound], 8)
         score = network(windows, index.history(bound)).detach()
