@@ -11,10 +11,13 @@ from graphrec.tgn.training import Trainer
 from tests.tgn.logs import N_ITEMS, a_log
 from tests.tgn.test_content import KINDS, settings_of, some_content, some_features
 
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA device here"),
+]
 SAMPLED = {"kind": "sampled", "n_uniform": 8, "n_past": 2, "n_recent": 2, "recent_events": 16}
 
 
-@pytest.mark.gpu
 @pytest.mark.parametrize("compiled", [False, True], ids=["graph", "graph and compiled"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["text"])
 @pytest.mark.parametrize("loss", [SAMPLED, {"kind": "full"}], ids=["sampled", "full"])
