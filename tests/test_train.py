@@ -122,7 +122,15 @@ def test_a_wrong_setting_is_refused_before_anything_is_written(
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_without_torch_the_extra_is_named(capsys, monkeypatch, experiment, command):
-    with_torch = ("graphrec.tgn", "graphrec.experiment.temporal", "graphrec.experiment.trained")
+    with_torch = tuple(
+        f"graphrec.{name}"
+        for name in (
+            "tgn",
+            "experiment.temporal",
+            "experiment.trained",
+            "experiment.training_tasks",
+        )
+    )
     for name in [name for name in sys.modules if name.startswith(with_torch)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -7,46 +7,32 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from graphrec.errors import SettingsError, SnapshotError
-from graphrec.evaluation.cuts import Cuts
-from graphrec.evaluation.last_out import hold_out
 from graphrec.evaluation.provenance import provenance_of
-from graphrec.evaluation.ranks import ItemLists
-from graphrec.evaluation.stream import same_second_lists
 from graphrec.events.dataset import Dataset
-from graphrec.events.history import HistoryIndex
 from graphrec.experiment.reading import settings_of
 from graphrec.experiment.running import events_of, load_data
 from graphrec.experiment.settings import (
     DataSettings,
     ExperimentSettings,
-    LastOutProtocol,
-    Protocol,
-    StreamProtocol,
     TemporalNetworkMethod,
-    TimeSplitProtocol,
 )
 from graphrec.experiment.target_weights import refused_items, weighed_events
 from graphrec.experiment.trained import content_for, data_key, write_weights
+from graphrec.experiment.training_tasks import Task, task_of
 from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
-from graphrec.stages import Interactions
 from graphrec.tgn.checkpoint import arrays_of_training, resume_training
 from graphrec.tgn.epoch_log import EpochLog, forget_epochs, has_tensorboard
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import (
-    HeldOut,
-    HeldOutPositions,
-    HeldOutQueries,
     figures_of_ranks,
     held_out_ranks,
 )
 from graphrec.tgn.negatives import GivenNegatives
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import TrainingSettings
-from graphrec.tgn.temporal_state import TemporalState
 from graphrec.tgn.training import Epoch, Trainer, Verdict, train_network
 
 RESULT = "training.json"
@@ -73,29 +59,6 @@ class TrainedRun:
     validation: dict[str, float]
     test: dict[str, float]
     weights: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What a network learns and is judged by.
-
-    Attributes:
-        protocol: The protocol.
-        label: Its name.
-        events: The log that is indexed.
-        n_training: The first so many of `events` are predicted in training.
-        stale_batch: As in `TrainingSettings`.
-        judges: Makes the validation and test parts.
-        cut_s: All that is learnt lies before this time, UTC seconds.
-    """
-
-    protocol: Protocol
-    label: str
-    events: Interactions
-    n_training: int
-    stale_batch: int
-    judges: Callable[[EventIndex, TemporalNetwork], tuple[HeldOut, HeldOut]]
-    cut_s: int
 
 
 Progress = Callable[[str, int, Epoch], None]
@@ -153,7 +116,7 @@ def train_experiment(  # noqa: PLR0913 — what a command's options say is passe
         _plan_of(
             method,
             seed,
-            _task_of(
+            task_of(
                 protocol, weighed_events(events, dataset, settings.data, method.target_weights)
             ),
             settings.data,
@@ -200,7 +163,7 @@ class _Plan:
     run_name: str
     method: TemporalNetworkMethod
     training: TrainingSettings
-    task: _Task
+    task: Task
     identity: dict[str, object]
 
 
@@ -229,7 +192,7 @@ class _Checkpoint:
         return resume_training(trainer, snapshot.arrays, snapshot.settings["rest"])
 
 
-def _plan_of(method: TemporalNetworkMethod, seed: int, task: _Task, data: DataSettings) -> _Plan:
+def _plan_of(method: TemporalNetworkMethod, seed: int, task: Task, data: DataSettings) -> _Plan:
     name = method.name or "tgn"
     update = {"seed": seed, "stale_batch": method.training.stale_batch or task.stale_batch}
     training = settings_of(TrainingSettings, method.training.model_dump() | update, "training")
@@ -316,94 +279,6 @@ def _refuse_what_training_ignores(
     for method in methods:
         if method.weights is not None:
             raise SettingsError(f"weights {method.weights} — a method to be trained has none yet")
-
-
-def _task_of(protocol: Protocol, events: Interactions) -> _Task:
-    match protocol:
-        case StreamProtocol():
-            return _stream_task(protocol, events)
-        case LastOutProtocol():
-            return _last_out_task(protocol, events)
-        case TimeSplitProtocol():
-            raise SettingsError(
-                "protocol time_split — temporal networks are trained for stream and last_out; "
-                "measure them under time_split with graphrec evaluate"
-            )
-
-
-def _stream_task(protocol: StreamProtocol, events: Interactions) -> _Task:
-    cuts = Cuts.at_quantiles(events, protocol.training, protocol.validation)
-    start, middle, end = cuts.positions(events)
-    if not start < middle < end:
-        raise SettingsError(
-            f"{middle - start:,} validation and {end - middle:,} test events — a network needs both"
-        )
-    stale = protocol.batch_size if protocol.regime == "batch" else 0
-    spans = ((start, middle), (middle, end))
-    tied = same_second_lists(events.take(slice(start, end)))
-    if protocol.same_second == "keep":
-        tied = ItemLists.empty(end - start)
-
-    def judges(index: EventIndex, network: TemporalNetwork) -> tuple[HeldOut, HeldOut]:
-        del network
-        validation, test = (
-            HeldOutPositions(
-                index,
-                torch.arange(first, last, device=index.device),
-                torch.from_numpy(_padded(tied.part(first - start, last - start))).to(index.device),
-                stale_batch=stale,
-                hide_seen=protocol.seen == "hide",
-            )
-            for first, last in spans
-        )
-        return validation, test
-
-    label = f"stream, {protocol.regime_name}"
-    return _Task(
-        protocol, label, events.take(slice(0, end)), start, stale, judges, cuts.validation_s
-    )
-
-
-def _last_out_task(protocol: LastOutProtocol, events: Interactions) -> _Task:
-    if protocol.learn_validation or set(protocol.splits) != {"validation", "test"}:
-        raise SettingsError(
-            "last_out with learn_validation or without one of its splits — a network is judged "
-            "on both, and learns neither"
-        )
-    held = hold_out(events, protocol)
-    learnt = events.take(held.learnt("training"))
-    history = HistoryIndex(events)
-    cut_s = int(events.time_s[-1]) + 1
-
-    def judges(index: EventIndex, network: TemporalNetwork) -> tuple[HeldOut, HeldOut]:
-        state = TemporalState(network, index.device)
-        state.absorb(learnt)
-        parts = []
-        for split in (0, 1):
-            position = held.position[held.split == split]
-            queries = history.queries(
-                events.user_row[position], np.full(len(position), cut_s, np.int64), position
-            )
-            target = torch.from_numpy(events.item_row[position].astype(np.int64))
-            parts.append(
-                HeldOutQueries(
-                    queries, target.to(index.device), state, hide=protocol.seen == "hide"
-                )
-            )
-        return parts[0], parts[1]
-
-    label = f"last_out, {protocol.regime_name}"
-    return _Task(protocol, label, learnt, len(learnt), 0, judges, cut_s)
-
-
-def _padded(lists: ItemLists) -> np.ndarray:
-    length = lists.stop - lists.start
-    place = np.arange(max(1, length.max(initial=0)))
-    inside = place < length[:, None]
-    at = np.minimum(lists.start[:, None] + place, max(0, len(lists.item) - 1))
-    if not len(lists.item):
-        return np.full(inside.shape, -1, np.int64)
-    return np.where(inside, lists.item[at], -1).astype(np.int64)
 
 
 def _write_result(runs: list[TrainedRun], folder: Path, provenance: dict[str, object]) -> None:
