@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from graphrec.errors import SettingsError, SnapshotError
 from graphrec.evaluation.provenance import provenance_of
@@ -20,16 +22,14 @@ from graphrec.experiment.settings import (
     TemporalNetworkMethod,
 )
 from graphrec.experiment.target_weights import refused_items, weighed_events
-from graphrec.experiment.trained import content_for, data_key, write_weights
+from graphrec.experiment.trained import TrainedWeights, content_for, data_key, write_weights
 from graphrec.experiment.training_tasks import Task, task_of
 from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.checkpoint import arrays_of_training, resume_training
 from graphrec.tgn.epoch_log import EpochLog, forget_epochs, has_tensorboard
 from graphrec.tgn.event_index import EventIndex
-from graphrec.tgn.held_out import (
-    figures_of_ranks,
-    held_out_ranks,
-)
+from graphrec.tgn.held_out import HeldOut, HeldOutPositions, figures_of_ranks, held_out_ranks
+from graphrec.tgn.learning_on import LearningOn, ranks_learning_on
 from graphrec.tgn.negatives import GivenNegatives
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import TrainingSettings
@@ -196,6 +196,10 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: Task, data: DataSet
     name = method.name or "tgn"
     update = {"seed": seed, "stale_batch": method.training.stale_batch or task.stale_batch}
     training = settings_of(TrainingSettings, method.training.model_dump() | update, "training")
+    if training.learn_on and task.protocol.protocol != "stream":
+        raise SettingsError(
+            f"training.learn_on with {task.label} — weights can follow a stream alone; drop it"
+        )
     identity: dict[str, object] = {
         "network": method.network.model_dump(mode="json"),
         "content": method.content,
@@ -256,16 +260,35 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
             keep=lambda verdict: checkpoint.write(trainer, verdict),
         )
     weights = place.folder / "weights" / plan.run_name
-    write_weights(network, dataset, task.cut_s, task.protocol.protocol, weights)
+    trained = TrainedWeights(network, task.cut_s, task.protocol.protocol, training)
+    write_weights(trained, dataset, weights)
+    ranks_of = _ranking(network, training, task, index)
     return TrainedRun(
         plan.name,
         task.label,
         training.seed,
         epochs,
-        figures_of_ranks(held_out_ranks(network, validation)),
-        figures_of_ranks(held_out_ranks(network, test)),
+        figures_of_ranks(ranks_of(validation)),
+        figures_of_ranks(ranks_of(test)),
         weights,
     )
+
+
+def _ranking(
+    network: TemporalNetwork, training: TrainingSettings, task: Task, index: EventIndex
+) -> Callable[[HeldOut], Float[Tensor, " queries"]]:
+    """What ranks held-out events once training is over: validation first, then test."""
+    if training.learn_on is None:
+        return lambda held_out: held_out_ranks(network, held_out)
+    learner = LearningOn(network, training, training.learn_on, task.n_training)
+    weight = torch.from_numpy(task.events.weight)
+
+    def ranks_of(held_out: HeldOut) -> Float[Tensor, " queries"]:
+        if not isinstance(held_out, HeldOutPositions):
+            raise TypeError("only a stream can be followed")
+        return ranks_learning_on(network, held_out, learner, index, weight)
+
+    return ranks_of
 
 
 def _refuse_what_training_ignores(

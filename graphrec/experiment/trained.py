@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
@@ -16,7 +17,7 @@ from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.name_text import sentence_vectors
 from graphrec.tgn.network import TemporalNetwork
-from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.weights import arrays_of_network, network_of_arrays
 
@@ -35,8 +36,10 @@ def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> Te
         )
     if method.weights is None:
         return TemporalNetworkSource(method.network, method.training, content_for(method, dataset))
-    network, cut_s, _ = read_weights(method.weights, dataset)
-    return TemporalNetworkSource(trained=network, trained_until_s=cut_s)
+    known = read_weights(method.weights, dataset)
+    return TemporalNetworkSource(
+        training=known.training, trained=known.network, trained_until_s=known.cut_s
+    )
 
 
 def content_for(method: TemporalNetworkMethod, dataset: Dataset) -> NodeContent:
@@ -78,36 +81,51 @@ def content_of(dataset: Dataset) -> NodeContent:
     )
 
 
-def write_weights(
-    network: TemporalNetwork, dataset: Dataset, cut_s: int, protocol: str, folder: Path
-) -> None:
+class TrainedWeights(NamedTuple):
+    """A trained network and how it came about.
+
+    Attributes:
+        network: The network.
+        cut_s: Everything it learnt lies before this time, UTC seconds.
+        protocol: What it was trained for, such as `stream`.
+        training: How; it goes on learning by this, where it does.
+    """
+
+    network: TemporalNetwork
+    cut_s: int
+    protocol: str
+    training: TrainingSettings
+
+
+def write_weights(trained: TrainedWeights, dataset: Dataset, folder: Path) -> None:
     """Keep a trained network as a snapshot.
 
     Args:
-        network: What was trained.
+        trained: What to keep.
         dataset: The log its rows belong to.
-        cut_s: Everything it learnt lies before this time, UTC seconds.
-        protocol: What it was trained for, such as `stream`.
         folder: Where; an existing snapshot is replaced.
 
     Raises:
         SnapshotError: `folder` is something else, or cannot be written.
     """
+    network = trained.network
     content = network.content
     settings = {
         "network": network.settings.model_dump(mode="json"),
+        "training": trained.training.model_dump(mode="json"),
         "n_publishers": content.n_publishers if content else 0,
         "n_keywords": content.n_keywords if content else 0,
         "data": dataset.name,
         "data_sha256": data_key(dataset),
-        "protocol": protocol,
+        "protocol": trained.protocol,
     }
     counts = {"items": network.n_items, "parameters": sum(p.numel() for p in network.parameters())}
-    write_snapshot(Snapshot(arrays_of_network(network), {}, settings, cut_s, counts), folder)
+    arrays = arrays_of_network(network)
+    write_snapshot(Snapshot(arrays, {}, settings, trained.cut_s, counts), folder)
 
 
-def read_weights(folder: Path, dataset: Dataset) -> tuple[TemporalNetwork, int, str]:
-    """A network that `write_weights` kept, its cut (UTC seconds), and its protocol.
+def read_weights(folder: Path, dataset: Dataset) -> TrainedWeights:
+    """What `write_weights` kept.
 
     Raises:
         SnapshotError: It is damaged, no network, or was trained on another log.
@@ -127,7 +145,7 @@ def read_weights(folder: Path, dataset: Dataset) -> tuple[TemporalNetwork, int, 
             "would name other items; train it again"
         )
     network = network_of_arrays(snapshot.arrays, kept.network, kept.n_publishers, kept.n_keywords)
-    return network, snapshot.cut_s, kept.protocol
+    return TrainedWeights(network, snapshot.cut_s, kept.protocol, kept.training)
 
 
 def refuse_weights_of_another_protocol(settings: ExperimentSettings, dataset: Dataset) -> None:
@@ -141,7 +159,7 @@ def refuse_weights_of_another_protocol(settings: ExperimentSettings, dataset: Da
     for method in settings.methods:
         if not isinstance(method, TemporalNetworkMethod) or method.weights is None:
             continue
-        _, _, protocol = read_weights(method.weights, dataset)
+        protocol = read_weights(method.weights, dataset).protocol
         for asked in settings.evaluate:
             if (asked.protocol == "last_out") != (protocol == "last_out"):
                 raise SnapshotError(
@@ -177,6 +195,7 @@ class _Kept(BaseModel):
     """What the manifest of weights says."""
 
     network: NetworkSettings
+    training: TrainingSettings = Field(TrainingSettings(), description="How it was trained.")
     n_publishers: int = Field(ge=0, description="Publishers the network knows.")
     n_keywords: int = Field(ge=0, description="Keywords the network knows.")
     data: str = Field(description="Name of the log.")

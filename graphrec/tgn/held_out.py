@@ -1,12 +1,13 @@
 """Held-out events, and how well a network predicts them without leaving the device."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from graphrec.errors import DataError
@@ -70,6 +71,19 @@ class HeldOutPositions:
         self._bound = index.bounds_of(position, stale_batch, first)
         self._now_s = index.time_s[self._bound.clamp(max=index.n_events - 1)]
         self._hide_seen = hide_seen
+
+    @property
+    def known(self) -> Int64[np.ndarray, " queries"]:
+        """What each event may know: the positions before this one. Never decreasing."""
+        return self._bound.cpu().numpy()
+
+    def part(self, first: int, last: int) -> "HeldOutPositions":
+        """The held-out events from number `first` to `last`, exclusive, knowing what they did."""
+        here = slice(first, last)
+        part = copy.copy(self)
+        part._position, part._excluded = self._position[here], self._excluded[here]
+        part._bound, part._now_s = self._bound[here], self._now_s[here]
+        return part
 
     def questions(self, network: TemporalNetwork) -> Iterator[Question]:
         """The held-out events in batches."""

@@ -61,7 +61,8 @@ class TemporalNetwork(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         spread = settings.spread_codes and n_items <= SPREAD_UP_TO and not content.is_known
         code = (spread_codes if spread else random_codes)(n_items, dim, generator)
-        self.identity = nn.Parameter(code * settings.identity_size)
+        learnt = settings.learn_identities
+        self.identity = nn.Parameter(code * settings.identity_size, requires_grad=learnt)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.content = ContentEncoder(content, settings) if content.is_known else None
@@ -69,7 +70,7 @@ class TemporalNetwork(nn.Module):
             self.readout = Readout(settings)
             self.memory = NodeMemory(settings) if settings.memory_dim else None
         self.user = nn.Parameter(torch.zeros(n_users, dim)) if settings.user_identities else None
-        self.bias = nn.Parameter(torch.zeros(n_items))
+        self.bias = nn.Parameter(torch.zeros(n_items), requires_grad=learnt)
         self.log_scale = nn.Parameter(torch.tensor(settings.score_scale).log())
         self.taste_scale = nn.Parameter(torch.tensor(settings.taste_scale))
         hours = torch.tensor(settings.popularity_scales_hours, dtype=torch.float32)
@@ -103,8 +104,10 @@ class TemporalNetwork(nn.Module):
             for row in range(self.n_items, n_items)
         ]
         fresh = torch.cat(drawn).to(self.identity) * self.settings.identity_size
-        self.identity = nn.Parameter(torch.cat([self.identity.data, fresh]))
-        self.bias = nn.Parameter(torch.cat([self.bias.data, self.bias.new_zeros(n_more)]))
+        learnt = self.settings.learn_identities
+        self.identity = nn.Parameter(torch.cat([self.identity.data, fresh]), requires_grad=learnt)
+        bias = torch.cat([self.bias.data, self.bias.data.new_zeros(n_more)])
+        self.bias = nn.Parameter(bias, requires_grad=learnt)
 
     def codes(self) -> Float[Tensor, "items dim"]:
         """Unit vector of every item."""

@@ -46,14 +46,19 @@ class Objective:
             SettingsError: `smoothness` finds no co-watched items.
         """
         self._network, self._index, self._settings, self._given = network, index, settings, given
-        count = torch.bincount(index.item[target], minlength=index.n_items).float()
-        self._share = count / count.sum()
+        self._share = torch.zeros(index.n_items, device=index.device)
+        self.draw_from(target)
         self._hard = HardNegativeDraws(index, settings) if settings.n_hard else None
         self._smoothness: CoWatchSmoothness | None = None
         if settings.smoothness:
             wanted = torch.zeros(index.n_events, dtype=torch.bool, device=index.device)
             wanted[target] = True
             self._smoothness = CoWatchSmoothness(index, wanted, settings)
+
+    def draw_from(self, position: Int[Tensor, " targets"]) -> None:
+        """Let batches be drawn from these events from now on; corrections of draws need to know."""
+        count = torch.bincount(self._index.item[position], minlength=self._index.n_items).float()
+        self._share.copy_(count / count.sum())
 
     def losses(
         self,

@@ -15,6 +15,8 @@ from graphrec.tgn.settings import NetworkSettings
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
 _AGE_UNIT_S: Final = 18.0
+_RECALL_WIDTH: Final = 16
+"""Parts of a memory this wide start with weights of 1."""
 
 
 class Tokens(NamedTuple):
@@ -108,6 +110,16 @@ class Activation(nn.Module):
         return torch.cat([part.float() for part in parts], dim=-1)
 
 
+def _recall_at_first(settings: NetworkSettings) -> Float[Tensor, " memory"]:
+    """Weights that let a score start as a count of what two memories have in common.
+
+    Wider parts and sums of many messages give larger products.
+    """
+    width = settings.memory_dim // len(settings.memory_parts)
+    parts = [10 ** (part.item_power - 1) for part in settings.memory_parts]
+    return torch.tensor(parts).repeat_interleave(width) * (_RECALL_WIDTH / width)
+
+
 class Readout(nn.Module):
     """Reads a query out of a user's newest distinct items."""
 
@@ -146,7 +158,8 @@ class Readout(nn.Module):
         self.remembered = nn.Linear(self.join.out_features, n_memory) if n_memory else None
         self.recall = nn.Linear(n_memory, n_memory, bias=False) if n_memory else None
         if self.recall is not None:
-            nn.init.eye_(self.recall.weight)
+            with torch.no_grad():
+                self.recall.weight.copy_(torch.diag(_recall_at_first(settings)))
         for start_silent in (self.dynamic, self.heads, self.remembered):
             if start_silent is not None:
                 nn.init.zeros_(start_silent.weight)

@@ -24,6 +24,13 @@ class MemoryPart(_Settings):
         None, gt=0, le=1e6, description="A user's, also with so many later events; null: not."
     )
     item_hours: Hours = Field(720.0, description="An item's, with time, hours.")
+    item_power: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="An item's sums are divided by its count of messages to this power. 1: the "
+        "mean of who came to it. 0: the sum, as a co-watch graph counts.",
+    )
 
 
 class NetworkSettings(_Settings):
@@ -99,6 +106,12 @@ class NetworkSettings(_Settings):
         12.0, gt=0, le=1000, description="What cosines are multiplied by at first; learned."
     )
     dropout: Share = Field(0.0, description="Share of activations left out in training.")
+    learn_identities: bool = Field(
+        True,
+        description="Learn a vector and a bias of each item. Without, they stay as drawn, 0 for "
+        "biases: items differ by content, popularity and memory alone, and one that is new is not "
+        "behind.",
+    )
     identity_size: float = Field(
         1.0,
         gt=0,
@@ -222,6 +235,20 @@ class LossSettings(_Settings):
         return self.n_past + self.n_recent
 
 
+class LearningOnSettings(_Settings):
+    """How weights follow a stream: after so many events, steps on these and on older ones."""
+
+    every_events: int = Field(
+        500, ge=1, description="Events that arrive between two times of learning."
+    )
+    passes: int = Field(1, ge=1, le=100, description="Times each new event is predicted.")
+    replay: int = Field(
+        1, ge=0, le=100, description="Older events, drawn at random, predicted per new one."
+    )
+    batch_size: int = Field(256, ge=1, le=1_000_000, description="Predicted events of a step.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of AdamW, constant.")
+
+
 class TrainingSettings(_Settings):
     """How the network is fitted."""
 
@@ -272,6 +299,9 @@ class TrainingSettings(_Settings):
         "they stand; at least once an epoch.",
     )
     loss: LossSettings = Field(LossSettings(), description="What a positive is compared with.")
+    learn_on: LearningOnSettings | None = Field(
+        None, description="Go on learning as events are absorbed; null: weights stay as trained."
+    )
     seed: int = Field(0, ge=0, lt=1 << 31, description="Equal seeds give equal weights on a CPU.")
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """The temporal network as a candidate source: its scores are dot products as of each query."""
 
+import copy
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import part_of, queries_at_once
+from graphrec.tgn.learning_on import StreamFollower
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.readout import select_tokens
@@ -62,6 +64,7 @@ class TemporalNetworkSource:
         self._network = self._trained
         self._state: TemporalState | None = None
         self._kept_code: Tensor | None = None
+        self._follower: StreamFollower | None = None
 
     @property
     def name(self) -> str:
@@ -97,21 +100,32 @@ class TemporalNetworkSource:
             )
         if self._trained is None:
             self._network = self._train(events)
+        elif self._training.learn_on:
+            self._network = copy.deepcopy(self._trained)
         self.network.grow(events.n_items)
         self._kept_code = None
         self._state = TemporalState(self.network, self._device)
         self._state.absorb(events)
+        if self._training.learn_on:
+            self._follower = StreamFollower(
+                self.network, self._training, self._training.learn_on, events, self._device
+            )
 
     def absorb(self, events: Interactions) -> None:
         """Change the states of the nodes that `events` touch, and of no others.
 
         An item that is new to the network gets a vector of its own that nothing was learnt of.
+        With `learn_on`, weights change, too, whenever enough events have come together, before the
+        event that is then absorbed.
         """
         if events.n_items > self.network.n_items:
             self.network.grow(events.n_items)
             self._fitted.grow(self.network)
             self._kept_code = None
         self._fitted.absorb(events)
+        if self._follower is not None and self._follower.add(events):
+            self._fitted.refresh(self.network)
+            self._kept_code = None
 
     def add_items(self, content: NodeContent) -> None:
         """Let items follow that nothing has happened to yet, with what is known of them.

@@ -105,13 +105,7 @@ class Trainer:
         self.steps_per_epoch = len(self._rows) // self._rows_per_step
         self.order = torch.Generator().manual_seed(settings.seed)
         self._rate = torch.zeros((), device=index.device)
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=self._rate if self.is_cuda else settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=self.is_cuda or None,
-            capturable=self.is_cuda,
-        )
+        self.optimizer = self._optimizer()
         self._batch = self._rows[: self._rows_per_step].clone()
         self._loss_sum = torch.zeros((), device=index.device)
         self._weight_sum = torch.zeros((), device=index.device)
@@ -122,7 +116,7 @@ class Trainer:
             self._losses_of = torch.compile(self._losses, dynamic=False)
 
     def set_optimizer_state(self, states: dict[int, dict[str, Tensor]]) -> None:
-        """Give the optimiser the moments of another one of the same parameters."""
+        """Give the optimiser the moments of another one of the same parameters, by their number."""
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": states, "param_groups": groups})
         if self.is_cuda:
@@ -150,20 +144,36 @@ class Trainer:
         for step in range(self.steps_per_epoch):
             if step % refresh_steps == 0:
                 self._refresh_memory()
-            if self.is_cuda and self.settings.cuda_graph and self._n_eager == _EAGER_STEPS:
-                self._record()
+            if self._record_when_due():
                 n_recorded, started = step, time.perf_counter()
             self._set_rate(done + step)
             first = step * self._rows_per_step
-            self._batch.copy_(rows[first : first + self._rows_per_step])
-            self._step_of_batch()
-            self._n_eager += 1
+            self._step_on(rows[first : first + self._rows_per_step])
         self._synchronize()
         seconds = time.perf_counter() - started
         self.epoch += 1
         n_events = (self.steps_per_epoch - n_recorded) * self._batch.numel()
         mean = float(self._loss_sum / self._weight_sum.clamp(min=1e-12))
         return mean, n_events / seconds
+
+    def learn(self, position: Int[Tensor, " events"]) -> None:
+        """Take steps on chosen events of the log, at the highest rate; the last batch wraps round.
+
+        Needs `row_targets` 1.
+
+        Args:
+            position: The events; they may serve as negatives of others from now on.
+        """
+        self.network.train()
+        self._wanted[position] = True
+        self._objective.draw_from(position)
+        self._use_rate(self.settings.learning_rate)
+        self._refresh_memory()
+        n = self._rows_per_step
+        wrapped = torch.arange(-(-len(position) // n) * n, device=position.device)
+        for batch in position[wrapped % len(position)].view(-1, n, 1):
+            self._record_when_due()
+            self._step_on(batch)
 
     @torch.no_grad()
     def _refresh_memory(self) -> None:
@@ -180,12 +190,20 @@ class Trainer:
             * warm
             * (settings.final_rate + (1 - settings.final_rate) * cosine)
         )
+        self._use_rate(rate)
+
+    def _use_rate(self, rate: float) -> None:
         self.learning_rate = rate
         if self.is_cuda:
             self._rate.fill_(rate)
         else:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+
+    def _step_on(self, rows: Int[Tensor, "rows targets"]) -> None:
+        self._batch.copy_(rows)
+        self._step_of_batch()
+        self._n_eager += 1
 
     def _step(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -232,8 +250,10 @@ class Trainer:
             weight = weight * torch.exp(-settings.recency * age)
         return loss, weight
 
-    def _record(self) -> None:
-        """Record one step as a CUDA graph; the recording itself changes no weight."""
+    def _record_when_due(self) -> bool:
+        """Record one step as a CUDA graph after the eager ones; that itself changes no weight."""
+        if not (self.is_cuda and self.settings.cuda_graph and self._n_eager == _EAGER_STEPS):
+            return False
         self._synchronize()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -244,6 +264,16 @@ class Trainer:
                 self._step()
         torch.cuda.current_stream().wait_stream(stream)
         self._step_of_batch = graph.replay
+        return True
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        return torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self._rate if self.is_cuda else self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=self.is_cuda or None,
+            capturable=self.is_cuda,
+        )
 
     def _synchronize(self) -> None:
         if self.is_cuda:

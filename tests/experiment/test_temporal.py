@@ -117,6 +117,24 @@ def test_weights_come_back_and_score_as_the_evaluation_is_told(trained):
     assert (1 / test).mean() == pytest.approx(runs[0].test["mrr"], abs=1e-4)
 
 
+def test_weights_that_learn_on_are_judged_so_and_evaluated_the_same(tmp_path):
+    training = TRAINING | {"epochs": 2, "learn_on": {"every_events": 100, "learning_rate": 0.005}}
+    settings = an_experiment(training=training)
+    run = train_experiment(settings, tmp_path / "on", device=CPU)[0]
+    fixed = train_experiment(
+        an_experiment(training=training | {"learn_on": None}), tmp_path / "off", device=CPU
+    )[0]
+    assert run.epochs[-1].figures == fixed.epochs[-1].figures
+    assert run.test != fixed.test
+    dataset = load_data(settings.data)
+    source = build_source(TemporalNetworkMethod(weights=run.weights), dataset)
+    events = events_of(dataset, settings.data)
+    result = evaluate_stream([source], events, Cuts.at_quantiles(events), StreamSettings())[0]
+    for split, figures in enumerate((run.validation, run.test)):
+        rank = result.rank[result.questions.split == split]
+        assert (1 / rank).mean() == pytest.approx(figures["mrr"], abs=1e-3)
+
+
 def test_a_damaged_array_is_refused_by_name(trained, tmp_path):
     settings, _, runs, _ = trained
     broken = tmp_path / "broken"
@@ -180,6 +198,13 @@ def test_a_manifest_that_was_edited_is_refused(trained, tmp_path):
             "a network needs both",
         ),
         ({"methods": [{"method": "tgn"}, {"method": "tgn"}]}, "two runs would be kept"),
+        (
+            {
+                "evaluate": [{"protocol": "last_out"}],
+                "methods": [{"method": "tgn", "training": {"learn_on": {}}}],
+            },
+            "learn_on with last_out.* drop it",
+        ),
         ({"methods": [{"method": "tgn", "weights": "here"}]}, "to be trained has none"),
         (
             {"methods": [{"method": "tgn", "training": {"seed": 2**31 - 1}}]},

@@ -154,3 +154,17 @@ def test_events_after_the_training_part_change_no_weight(kind, row_targets):
 def test_a_loss_without_negatives_is_refused():
     with pytest.raises(ValueError, match="a positive needs negatives"):
         LossSettings(kind="sampled", n_uniform=0, in_batch=False)
+
+
+def test_identities_that_are_not_learnt_stay_as_drawn_and_the_rest_learns():
+    log = chains()
+    made, _, figures = trained(
+        log, n_training=600, training={}, learn_identities=False, memory_dim=8
+    )
+    drawn = TemporalNetwork(made.settings, NodeContent.nothing(N_ITEMS), seed=1)
+    assert torch.equal(made.identity, drawn.identity)
+    assert not made.bias.any()
+    assert figures["mrr"] > 0.6
+    made.grow(N_ITEMS + 2)
+    assert not made.identity.requires_grad
+    assert not made.bias.requires_grad

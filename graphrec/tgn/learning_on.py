@@ -1,0 +1,183 @@
+"""Weights that follow a stream: what was predicted is learnt, together with some of the past."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from graphrec.stages import Interactions
+from graphrec.tgn.event_index import EventIndex
+from graphrec.tgn.held_out import HeldOutPositions, held_out_ranks
+from graphrec.tgn.joined_log import joined_log
+from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.settings import LearningOnSettings, TrainingSettings
+from graphrec.tgn.training import Trainer
+
+
+class LearningOn:
+    """A trained network that goes on learning from a log as it grows.
+
+    Source:
+        Replay of old events among new ones against forgetting: Rolnick et al. 2019,
+        arXiv:1811.11682.
+    """
+
+    def __init__(
+        self,
+        network: TemporalNetwork,
+        training: TrainingSettings,
+        settings: LearningOnSettings,
+        n_learnt: int,
+    ) -> None:
+        """Prepare to learn.
+
+        Args:
+            network: As trained.
+            training: How; its loss, precision and limits hold here, too.
+            settings: How often and how much.
+            n_learnt: The first so many events of the log were learnt in training.
+        """
+        self._network = network
+        self._every = settings.every_events
+        self._passes, self._replay = settings.passes, settings.replay
+        self._training = training.model_copy(
+            update={
+                "batch_size": settings.batch_size,
+                "learning_rate": settings.learning_rate,
+                "row_targets": 1,
+                "recency": 0.0,
+            }
+        )
+        self._n_learnt = n_learnt
+        self._draws = torch.Generator().manual_seed(training.seed)
+        self._trainer: Trainer | None = None
+        self._index: EventIndex | None = None
+
+    @property
+    def next_at(self) -> int:
+        """Once so many events have arrived, it is time to learn."""
+        return self._n_learnt + self._every
+
+    def learn_until(
+        self, end: int, index: EventIndex, weight: Float[Tensor, " events"] | None = None
+    ) -> bool:
+        """Learn the events before position `end` that were not learnt before.
+
+        Where a late event has moved others, as many of the last ones before `end` are learnt as
+        are new.
+
+        Args:
+            end: Nothing from this position on is read.
+            index: The log; a longer one than last time is taken over.
+            weight: How much predicting each event of the log counts; None: 1.
+
+        Returns:
+            Whether there was anything to learn.
+        """
+        first = self._n_learnt
+        if end <= first:
+            return False
+        trainer = self._trainer_on(index, end, weight)
+        fresh = torch.arange(first, end).repeat(self._passes)
+        old = torch.empty(0, dtype=torch.int64)
+        if first:
+            old = torch.randint(first, (len(fresh) * self._replay,), generator=self._draws)
+        mixed = torch.cat([fresh, old])
+        mixed = mixed[torch.randperm(len(mixed), generator=self._draws)]
+        trainer.learn(mixed.to(index.device))
+        self._network.eval()
+        self._n_learnt = end
+        return True
+
+    def _trainer_on(
+        self, index: EventIndex, end: int, weight: Float[Tensor, " events"] | None
+    ) -> Trainer:
+        """The trainer of the log as it is; moments of weights that kept their shape go on."""
+        if self._trainer is not None and index is self._index:
+            return self._trainer
+        known = torch.arange(end, device=index.device)
+        trainer = Trainer(self._network, index, known, self._training, weight=weight)
+        if self._trainer is not None:
+            states = self._trainer.optimizer.state_dict()["state"]
+            parameters = list(self._network.parameters())
+            trainer.set_optimizer_state(
+                {
+                    row: state
+                    for row, state in states.items()
+                    if state["exp_avg"].shape == parameters[row].shape
+                }
+            )
+        self._trainer, self._index = trainer, index
+        return trainer
+
+
+def ranks_learning_on(
+    network: TemporalNetwork,
+    held_out: HeldOutPositions,
+    learner: LearningOn,
+    index: EventIndex,
+    weight: Float[Tensor, " events"] | None = None,
+) -> Float[Tensor, " queries"]:
+    """Rank of each held-out item, on the CPU, by weights that learnt what came before it.
+
+    Args:
+        network: What `learner` trains.
+        held_out: Events of the log, increasing.
+        learner: Has learnt what lies before them.
+        index: The log.
+        weight: As in `LearningOn.learn_until`.
+
+    Raises:
+        DataError: A score is not finite.
+    """
+    ranks = [torch.empty(0, dtype=torch.float64)]
+    known = held_out.known
+    first = 0
+    while first < len(known):
+        if known[first] >= learner.next_at:
+            learner.learn_until(int(known[first]), index, weight)
+        last = int(np.searchsorted(known, learner.next_at))
+        ranks.append(held_out_ranks(network, held_out.part(first, last)))
+        first = last
+    return torch.cat(ranks)
+
+
+class StreamFollower:
+    """Keeps the log that arrives, and lets a network learn from it whenever enough is new."""
+
+    def __init__(
+        self,
+        network: TemporalNetwork,
+        training: TrainingSettings,
+        settings: LearningOnSettings,
+        learnt: Interactions,
+        device: torch.device,
+    ) -> None:
+        """Start where training ended.
+
+        Args:
+            network: As trained; its weights will change.
+            training: How it was trained.
+            settings: How often and how much it learns.
+            learnt: The log it was trained on.
+            device: The network's.
+        """
+        self._network, self._device = network, device
+        self._learner = LearningOn(network, training, settings, len(learnt))
+        self._parts = [learnt]
+        self._n_events = len(learnt)
+
+    def add(self, events: Interactions) -> bool:
+        """Let events arrive in whatever order.
+
+        Returns:
+            Whether the network's weights have changed.
+        """
+        self._parts.append(events)
+        self._n_events += len(events)
+        if self._n_events < self._learner.next_at:
+            return False
+        log = joined_log(self._parts)
+        self._parts = [log]
+        index = EventIndex(log, self._network.scale_s, self._device)
+        return self._learner.learn_until(len(log), index, torch.from_numpy(log.weight))
