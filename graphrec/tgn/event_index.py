@@ -16,7 +16,9 @@ from graphrec.errors import DataError
 from graphrec.stages import Interactions
 from graphrec.tgn.decayed_sums import decayed_sums
 from graphrec.tgn.item_states import MemoryTable, StateTable
+from graphrec.tgn.neighbours import Visits
 from graphrec.tgn.questions import EventRows, ItemHistory, Windows
+from graphrec.tgn.settings import NeighbourSettings
 
 _ALIGNED: Final = 8
 """Rows are as long as a multiple of this: fast attention kernels want it."""
@@ -192,6 +194,36 @@ class EventIndex:
         row = torch.searchsorted(self._user_key, (user * self.n_events + bound).contiguous()) - 1
         return torch.where(row >= self._user_start[user], row, -1)
 
+    def visits(
+        self,
+        item: Int[Tensor, "queries tokens"],
+        bound: Int[Tensor, " queries"],
+        settings: NeighbourSettings,
+    ) -> Visits:
+        """The newest visits of items before a bound, and the events next to each in its sequence.
+
+        Args:
+            item: Past items of each query.
+            bound: Positions from here on are unknown.
+            settings: How many visits, and how far to look.
+        """
+        back = torch.arange(settings.visits, device=self.device)
+        row = self.rows_before(item, bound[:, None].expand_as(item))
+        at = row[..., None] - back
+        there = (row >= 0)[..., None] & (at >= self._item_start[item][..., None])
+        visit = self.by_item[at.clamp(min=0)]
+        ahead = torch.arange(1, settings.reach + 1, device=self.device)
+        place = self.place_by_user[visit][..., None, None] + torch.stack([ahead, -ahead])
+        beside = self.by_user[place.clamp(0, self.n_events - 1)]
+        known = (
+            there[..., None, None]
+            & (place >= 0)
+            & (place < self.n_events)
+            & (self.user[beside] == self.user[visit][..., None, None])
+            & (beside < bound[:, None, None, None, None])
+        )
+        return Visits(self.time_s[visit], self.item[beside], known)
+
     def _starts(self, key: Int[Tensor, " events"], n: int) -> Int[Tensor, " nodes"]:
         nodes = torch.arange(n, device=self.device) * self.n_events
         return torch.searchsorted(key, nodes)
@@ -226,3 +258,7 @@ class IndexedHistory(ItemHistory):
     ) -> Int[Tensor, "*batch"]:
         """Row of `states` for each item as query number `query` knows it; -1 for none."""
         return self._index.rows_before(item, self._bound[query])
+
+    def visits(self, item: Int[Tensor, "queries tokens"], settings: NeighbourSettings) -> Visits:
+        """The newest visits of each query's items, as the query knows them."""
+        return self._index.visits(item, self._bound, settings)

@@ -12,9 +12,22 @@ from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
 from graphrec.tgn.item_states import dynamic_features
 from graphrec.tgn.memory import NodeMemory
+from graphrec.tgn.neighbours import AskedItems, neighbour_scores
 from graphrec.tgn.questions import ItemHistory, Windows
 from graphrec.tgn.readout import Memories, Reading, Readout, Tokens, select_tokens
 from graphrec.tgn.settings import NetworkSettings
+
+
+class PastWeights(NamedTuple):
+    """A sparse vector over items: what a query asks for of that stood beside its past items.
+
+    Attributes:
+        item: The past items.
+        weight: Their entries, in each channel of `neighbour_scores`.
+    """
+
+    item: Int[Tensor, "queries tokens"]
+    weight: Float[Tensor, "queries tokens channels"]
 
 
 class QueryVectors(NamedTuple):
@@ -24,11 +37,13 @@ class QueryVectors(NamedTuple):
         code: To be multiplied with the items' unit vectors.
         dynamic: To be multiplied with the items' vectors of recent events; None without any.
         memory: To be multiplied with the items' memories; None without any.
+        past: To be multiplied with how often each item stood beside past ones; None without it.
     """
 
     code: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"] | None
     memory: Float[Tensor, "queries memory"] | None
+    past: PastWeights | None = None
 
 
 class TemporalNetwork(nn.Module):
@@ -124,7 +139,7 @@ class TemporalNetwork(nn.Module):
             history: States of items as each query knows them.
             code: Unit vector of every item.
         """
-        reading, of_token = self._read(windows, history, code)
+        reading, tokens, of_token = self._read(windows, history, code)
         settings = self.settings
         wanted = reading.taste * self.taste_scale * settings.taste
         if self.user is not None and len(self.user):
@@ -137,6 +152,7 @@ class TemporalNetwork(nn.Module):
             wanted * self.log_scale.exp(),
             reading.dynamic if settings.n_scales else None,
             reading.memory,
+            self._past_weights(tokens, reading),
         )
 
     def pointers(
@@ -206,6 +222,7 @@ class TemporalNetwork(nn.Module):
             code: Unit vector of every item.
             item: The candidates, the same for every query or each query's own; None: every item.
         """
+        asked = item
         if item is None:
             item = torch.arange(self.n_items, device=code.device)
             score = vectors.code @ code.T + self.bias
@@ -227,11 +244,21 @@ class TemporalNetwork(nn.Module):
                 alike=item.ndim == 1 and history.same_for_all,
             )
             score = score + told
+        if vectors.past is not None and self.settings.neighbours is not None:
+            row = self._rows_of(history, item.expand(len(score), -1))
+            n_events = history.states.count[row.clamp(min=0)] * (row >= 0)
+            score = score + neighbour_scores(
+                vectors.past.weight,
+                history.visits(vectors.past.item, self.settings.neighbours),
+                windows.now_s,
+                AskedItems(asked, n_events, self.n_items),
+                self.settings.neighbours,
+            )
         return score.float()
 
     def _read(
         self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
-    ) -> tuple[Reading, Float[Tensor, "queries tokens dim"]]:
+    ) -> tuple[Reading, Tokens, Float[Tensor, "queries tokens dim"]]:
         if not self.settings.times:
             windows = windows.without_times()
         tokens = select_tokens(windows, self.settings.tokens)
@@ -246,7 +273,13 @@ class TemporalNetwork(nn.Module):
                 history.states, self._rows_of(history, tokens.item), windows.now_s, self.scale_s
             )
         memories = self._memories(windows, tokens, history, code)
-        return self.readout(windows, tokens, of_token, state, features, memories), of_token
+        reading = self.readout(windows, tokens, of_token, state, features, memories)
+        return reading, tokens, of_token
+
+    def _past_weights(self, tokens: Tokens, reading: Reading) -> PastWeights | None:
+        if self.settings.neighbours is None or reading.neighbours is None:
+            return None
+        return PastWeights(tokens.item[:, : self.settings.neighbours.tokens], reading.neighbours)
 
     def _memories(
         self, windows: Windows, tokens: Tokens, history: ItemHistory, code: Tensor

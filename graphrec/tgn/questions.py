@@ -7,6 +7,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from graphrec.tgn.item_states import MemoryTable, StateTable
+from graphrec.tgn.neighbours import Visits
+from graphrec.tgn.settings import NeighbourSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +80,8 @@ class ItemHistory:
         self, query: Int[Tensor, "*batch"], item: Int[Tensor, "*batch"]
     ) -> Int[Tensor, "*batch"]:
         """Row of `states` for each item as query number `query` knows it; -1 for none."""
+        raise NotImplementedError
+
+    def visits(self, item: Int[Tensor, "queries tokens"], settings: NeighbourSettings) -> Visits:
+        """The newest visits of each query's items, as the query knows them."""
         raise NotImplementedError

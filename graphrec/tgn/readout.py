@@ -9,12 +9,16 @@ from torch.nn import functional
 
 from graphrec.tgn.attention import AttentionLayer
 from graphrec.tgn.item_states import DynamicFeatures, log_seconds, n_dynamic_features
+from graphrec.tgn.neighbours import N_CHANNELS
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
 
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
 _AGE_UNIT_S: Final = 18.0
+_NEIGHBOURS_AT_FIRST: Final = 0.1
+_NEIGHBOUR_SCALE: Final = 10.0
+"""Logits per weight, so that weights that start at about 0.1 learn as fast as others."""
 _RECALL_WIDTH: Final = 16
 """Parts of a memory this wide start with weights of 1."""
 
@@ -41,12 +45,15 @@ class Reading(NamedTuple):
         taste: What is asked for else, a unit vector in the space of identity vectors.
         dynamic: Weights of an item's vector of recent events.
         memory: Weights of an item's memory; None where the network has no memory.
+        neighbours: How much what was found beside each of the newest tokens' items is asked for, in
+            each channel of `neighbour_scores`; None where the network looks up no neighbours.
     """
 
     pointer: Float[Tensor, "queries tokens"]
     taste: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"]
     memory: Float[Tensor, "queries memory"] | None
+    neighbours: Float[Tensor, "queries tokens channels"] | None
 
 
 class Memories(NamedTuple):
@@ -120,6 +127,27 @@ def _recall_at_first(settings: NetworkSettings) -> Float[Tensor, " memory"]:
     return torch.tensor(parts).repeat_interleave(width) * (_RECALL_WIDTH / width)
 
 
+class NeighbourHeads(nn.Module):
+    """How much each token asks for what was found beside its item; at first less with place."""
+
+    def __init__(self, n_tokens: int, hidden: int) -> None:
+        """Start with the same for everybody."""
+        super().__init__()
+        first = torch.exp(-torch.arange(n_tokens) / 2)[:, None] * torch.ones(N_CHANNELS)
+        self.start = nn.Parameter(_NEIGHBOURS_AT_FIRST * first)
+        self.head = nn.Linear(hidden, N_CHANNELS)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self, token: Float[Tensor, "queries tokens hidden"], present: Bool[Tensor, "queries tokens"]
+    ) -> Float[Tensor, "queries newest channels"]:
+        """Weights of the newest tokens."""
+        newest = slice(0, len(self.start))
+        asked = (self.start + self.head(token[:, newest])) * present[:, newest, None]
+        return _NEIGHBOUR_SCALE * asked.float()
+
+
 class Readout(nn.Module):
     """Reads a query out of a user's newest distinct items."""
 
@@ -160,6 +188,9 @@ class Readout(nn.Module):
         if self.recall is not None:
             with torch.no_grad():
                 self.recall.weight.copy_(torch.diag(_recall_at_first(settings)))
+        self.neighbours = (
+            NeighbourHeads(settings.neighbours.tokens, hidden) if settings.neighbours else None
+        )
         for start_silent in (self.dynamic, self.heads, self.remembered):
             if start_silent is not None:
                 nn.init.zeros_(start_silent.weight)
@@ -219,7 +250,10 @@ class Readout(nn.Module):
         remembered = None
         if self.remembered is not None and self.recall is not None and memories is not None:
             remembered = (self.remembered(joined) + self.recall(memories.user)).float()
-        return Reading(pointer, taste, self.dynamic(joined).float(), remembered)
+        beside = None
+        if self.neighbours is not None:
+            beside = self.neighbours(token[:, :-1], tokens.present)
+        return Reading(pointer, taste, self.dynamic(joined).float(), remembered, beside)
 
     def _of_user(
         self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]

@@ -33,6 +33,18 @@ class MemoryPart(_Settings):
     )
 
 
+class NeighbourSettings(_Settings):
+    """Items that the newest visitors of a user's past items had shortly before and after them."""
+
+    tokens: int = Field(8, ge=1, le=256, description="Newest distinct past items that are read.")
+    visits: int = Field(64, ge=1, le=65_536, description="Newest visits of each of them.")
+    reach: int = Field(4, ge=1, le=256, description="Events before and after a visit.")
+    places: float = Field(
+        2.0, gt=0, le=1e6, description="An event counts 1/e with so many more places between."
+    )
+    hours: Hours = Field(8760.0, description="A visit counts 1/e when so old, hours.")
+
+
 class NetworkSettings(_Settings):
     """Parts of the network. What is switched off leaves a simpler model of another name.
 
@@ -101,6 +113,11 @@ class NetworkSettings(_Settings):
     memory_events: int = Field(
         32, ge=1, le=4096, description="Newest events of the window that a user remembers."
     )
+    neighbours: NeighbourSettings | None = Field(
+        None,
+        description="Look up what stood beside a user's past items in others' sequences, as a "
+        "co-watch graph does, exactly and up to the last second; null: leave it to the memories.",
+    )
     taste_scale: float = Field(0.3, gt=0, le=100, description="Length of a user's taste at first.")
     score_scale: float = Field(
         12.0, gt=0, le=1000, description="What cosines are multiplied by at first; learned."
@@ -146,6 +163,12 @@ class NetworkSettings(_Settings):
             raise ValueError(f"tokens {self.tokens} — at most window {self.window}")
         if self.popularity_scales_hours and not self.times:
             raise ValueError("popularity_scales_hours without times — popularity decays with time")
+        if self.neighbours and not self.times:
+            raise ValueError("neighbours without times — visits count less with time")
+        if self.neighbours and self.neighbours.tokens > self.tokens:
+            raise ValueError(
+                f"neighbours.tokens {self.neighbours.tokens} — at most tokens {self.tokens}"
+            )
         if self.memory_dim and not self.times:
             raise ValueError("memory_dim without times — memories fade with time")
         if self.memory_dim % len(self.memory_parts):

@@ -8,8 +8,11 @@ from torch import Tensor
 from graphrec.stages import Interactions
 from graphrec.tgn.live import LiveItems
 from graphrec.tgn.live_memory import LiveMemory
+from graphrec.tgn.live_visits import LiveVisits
+from graphrec.tgn.neighbours import Visits
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.questions import ItemHistory
+from graphrec.tgn.settings import NeighbourSettings
 
 
 class TemporalState(ItemHistory):
@@ -32,6 +35,9 @@ class TemporalState(ItemHistory):
         self._memory: LiveMemory | None = None
         if network.memory is not None:
             self._memory = LiveMemory(network.memory, network.codes().detach())
+        self._visits: LiveVisits | None = None
+        if network.settings.neighbours is not None:
+            self._visits = LiveVisits(network.n_items, network.settings.neighbours, device)
         self._hand_over()
 
     @torch.no_grad()
@@ -40,6 +46,8 @@ class TemporalState(ItemHistory):
         self._items.grow(network.n_items)
         if self._memory is not None:
             self._memory.grow(network.codes())
+        if self._visits is not None:
+            self._visits.grow(network.n_items)
         self._hand_over()
 
     def absorb(self, events: Interactions) -> Int64[ndarray, " items"]:
@@ -52,6 +60,8 @@ class TemporalState(ItemHistory):
         touched = self._items.absorb(events)
         if self._memory is not None:
             self._memory.absorb(events)
+        if self._visits is not None:
+            self._visits.absorb(events)
         self._hand_over()
         return touched
 
@@ -67,6 +77,16 @@ class TemporalState(ItemHistory):
     ) -> Int[Tensor, "*batch"]:
         """Row of `states` for each item; -1 for one that nothing has happened to."""
         return self._items.state_rows(query, item)
+
+    def visits(self, item: Int[Tensor, "queries tokens"], settings: NeighbourSettings) -> Visits:
+        """The newest visits of each query's items.
+
+        Raises:
+            ValueError: The network of this state looks up no neighbours, or others.
+        """
+        if self._visits is None or self._visits.settings != settings:
+            raise ValueError("the state was made for a network of other neighbours")
+        return self._visits.visits(item)
 
     def _hand_over(self) -> None:
         self.states = self._items.states
