@@ -22,7 +22,7 @@ NETWORKS = {
     "no repeats": {"repeats": False, "readout_layers": 0},
     "no popularity": {"popularity_scales_hours": ()},
     "no memory": {"memory_dim": 0},
-    "neighbours": {"neighbours": {"tokens": 3, "visits": 4, "reach": 2, "hours": 1}},
+    "neighbours": {"neighbours": {"tokens": 3, "visits": 64, "reach": 2, "hours": 1}},
     "order alone": {"times": False, "popularity_scales_hours": (), "memory_dim": 0},
 }
 
