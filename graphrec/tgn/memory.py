@@ -54,11 +54,9 @@ class NodeMemory(nn.Module):
         self.register_buffer("user_scale_s", user_scale_s)
         self.register_buffer("item_scale_s", item_scale_s)
         self.register_buffer("fading_per_event", per_event)
-        self.register_buffer("item_power", torch.tensor([part.item_power for part in parts]))
         self.fading_per_event: Tensor
         self.user_scale_s: Tensor
         self.item_scale_s: Tensor
-        self.item_power: Tensor
         with torch.no_grad():
             nn.init.normal_(self.of_item.weight, std=settings.dim**-0.5)
             nn.init.eye_(self.of_user.weight)
@@ -132,8 +130,7 @@ class NodeMemory(nn.Module):
         if learning:
             last = self.user_messages(table.heard[at])
             total = total + (last - last.detach())
-        told = read_memory(total, age_s, self.item_scale_s, self.item_power)
-        return told * (row >= 0)[..., None]
+        return read_memory(total, age_s, self.item_scale_s) * (row >= 0)[..., None]
 
     def scores(
         self,
@@ -161,7 +158,7 @@ class NodeMemory(nn.Module):
             else:
                 value = (told @ weight[:, scale, :, None])[..., 0]
             part = faded[..., scale]
-            score = score + value * part / (told[..., -1] * part + 1) ** self.item_power[scale]
+            score = score + value * part / (told[..., -1] * part + 1)
         return score
 
     def _gated(
@@ -176,14 +173,9 @@ def read_memory(
     total: Float[Tensor, "*batch scales parts"],
     age_s: Int[Tensor, "*batch"],
     scale_s: Float[Tensor, " scales"],
-    power: Float[Tensor, " scales"] | None = None,
 ) -> Float[Tensor, "*batch memory"]:
-    """Memories `age_s` seconds after the last event; all zero where nothing happened.
-
-    With a `power` of 1 (None), values are averaged over the messages; with less, what many
-    messages say counts more.
-    """
-    return _mean(total * decay(age_s, scale_s)[..., None], power)
+    """Memories `age_s` seconds after the last event; all zero where nothing happened."""
+    return _mean(total * decay(age_s, scale_s)[..., None])
 
 
 def decay(
@@ -193,9 +185,6 @@ def decay(
     return torch.exp(-age_s[..., None].float() / scale_s)
 
 
-def _mean(
-    total: Float[Tensor, "*batch scales parts"], power: Float[Tensor, " scales"] | None = None
-) -> Float[Tensor, "*batch memory"]:
+def _mean(total: Float[Tensor, "*batch scales parts"]) -> Float[Tensor, "*batch memory"]:
     """Sums of values over sums of gates and one: few or old messages are remembered faintly."""
-    heard = total[..., -1:] + 1
-    return (total[..., :-1] / (heard if power is None else heard ** power[:, None])).flatten(-2)
+    return (total[..., :-1] / (total[..., -1:] + 1)).flatten(-2)

@@ -20,7 +20,8 @@ _NEIGHBOURS_AT_FIRST: Final = 0.1
 _NEIGHBOUR_SCALE: Final = 10.0
 """Logits per weight, so that weights that start at about 0.1 learn as fast as others."""
 _RECALL_WIDTH: Final = 16
-"""Parts of a memory this wide start with weights of 1."""
+"""Parts of a memory this wide are asked for with weights of 1 at first; wider ones, whose products
+are larger, with less."""
 
 
 class Tokens(NamedTuple):
@@ -117,16 +118,6 @@ class Activation(nn.Module):
         return torch.cat([part.float() for part in parts], dim=-1)
 
 
-def _recall_at_first(settings: NetworkSettings) -> Float[Tensor, " memory"]:
-    """Weights that let a score start as a count of what two memories have in common.
-
-    Wider parts and sums of many messages give larger products.
-    """
-    width = settings.memory_dim // len(settings.memory_parts)
-    parts = [10 ** (part.item_power - 1) for part in settings.memory_parts]
-    return torch.tensor(parts).repeat_interleave(width) * (_RECALL_WIDTH / width)
-
-
 class NeighbourHeads(nn.Module):
     """How much each token asks for what was found beside its item; at first less with place."""
 
@@ -187,7 +178,8 @@ class Readout(nn.Module):
         self.recall = nn.Linear(n_memory, n_memory, bias=False) if n_memory else None
         if self.recall is not None:
             with torch.no_grad():
-                self.recall.weight.copy_(torch.diag(_recall_at_first(settings)))
+                nn.init.eye_(self.recall.weight)
+                self.recall.weight.mul_(_RECALL_WIDTH * len(settings.memory_parts) / n_memory)
         self.neighbours = (
             NeighbourHeads(settings.neighbours.tokens, hidden) if settings.neighbours else None
         )

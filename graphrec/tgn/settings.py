@@ -24,13 +24,6 @@ class MemoryPart(_Settings):
         None, gt=0, le=1e6, description="A user's, also with so many later events; null: not."
     )
     item_hours: Hours = Field(720.0, description="An item's, with time, hours.")
-    item_power: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="An item's sums are divided by its count of messages to this power. 1: the "
-        "mean of who came to it. 0: the sum, as a co-watch graph counts.",
-    )
 
 
 class NeighbourSettings(_Settings):
