@@ -17,7 +17,7 @@ class LiveItems(ItemHistory):
     Decayed sums are kept in float64 and handed to the network in float32.
     """
 
-    same_for_all = True
+    row_per_item = True
 
     def __init__(self, n_items: int, scale_s: Tensor, device: torch.device) -> None:
         """Start with items that nothing has happened to."""

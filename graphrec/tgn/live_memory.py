@@ -74,7 +74,7 @@ class LiveMemory:
         self._message = self.message.cpu().numpy()
 
     def grow(self, code: Float[Tensor, "items dim"]) -> None:
-        """Let more items follow; the vectors of those that are known have not changed."""
+        """Let more items follow, and later events be told by the weights as they stand."""
         self.renew(code)
         n_more = len(code) - len(self._item_s)
         if n_more <= 0:

@@ -35,7 +35,7 @@ class MirroredArray(Generic[Number]):
             at = torch.from_numpy(rows).to(self._device)
             self.tensor[at] = torch.from_numpy(self.array[rows]).to(self._device)
 
-    def grow(self, n_more: int, fill: float = 0) -> None:
+    def grow(self, n_more: int, fill: int = 0) -> None:
         """Let `n_more` rows follow that hold `fill`."""
         more = np.full((n_more, *self.array.shape[1:]), fill, self.array.dtype)
         self._take(np.concatenate([self.array, more]))

@@ -10,10 +10,10 @@ from torch.nn import functional
 from graphrec.tgn.codes import SPREAD_UP_TO, random_codes, spread_codes
 from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
-from graphrec.tgn.item_states import dynamic_features
+from graphrec.tgn.item_states import Found, dynamic_features, dynamic_scores
 from graphrec.tgn.memory import NodeMemory
 from graphrec.tgn.questions import ItemHistory, Windows
-from graphrec.tgn.readout import Memories, Reading, Readout, Tokens, select_tokens
+from graphrec.tgn.readout import Memories, Reading, Readout, select_tokens
 from graphrec.tgn.settings import NetworkSettings
 
 
@@ -149,10 +149,7 @@ class TemporalNetwork(nn.Module):
         now_s: Int[Tensor, " queries"],
     ) -> Float[Tensor, "queries candidates dynamic"]:
         """Vectors of recent events of items, as each query knows them."""
-        query = torch.arange(len(item), device=item.device)[:, None].expand_as(item)
-        row = history.state_rows(query, item)
-        features = dynamic_features(history.states, row, now_s, self.scale_s)
-        return features.values
+        return dynamic_features(history.states, history.find(item, now_s), self.scale_s).values
 
     def item_memories(
         self,
@@ -163,10 +160,8 @@ class TemporalNetwork(nn.Module):
         """Memories of items, as each query knows them; no gradient reaches them."""
         if self.memory is None or history.memory is None:
             return self.bias.new_zeros(*item.shape, self.settings.memory_dim)
-        query = torch.arange(len(item), device=item.device)[:, None].expand_as(item)
-        row = history.state_rows(query, item)
-        age_s = (now_s[:, None] - history.states.time_s[row.clamp(min=0)]).clamp(min=0)
-        return self.memory.of_items(history.memory, row, age_s, learning=False)
+        found = history.find(item, now_s)
+        return self.memory.of_items(history.memory, found, learning=False)
 
     def forward(
         self,
@@ -203,6 +198,9 @@ class TemporalNetwork(nn.Module):
             code: Unit vector of every item.
             item: The candidates, the same for every query or each query's own; None: every item.
         """
+        if item is None and history.row_per_item:
+            score = vectors.code @ code.T + self.bias
+            return self._add_all(score, vectors, history, windows.now_s).float()
         if item is None:
             item = torch.arange(self.n_items, device=code.device)
             score = vectors.code @ code.T + self.bias
@@ -211,20 +209,31 @@ class TemporalNetwork(nn.Module):
         else:
             own = functional.embedding(item, code) @ vectors.code[:, :, None]
             score = own[..., 0] + self.bias[item]
+        found = history.find(item.expand(len(score), -1), windows.now_s)
         if vectors.dynamic is not None:
-            dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
+            dynamics = dynamic_features(history.states, found, self.scale_s).values
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]
-        if vectors.memory is not None:
-            each = item.expand(len(score), -1)
-            told = self._memory_scores(
-                vectors.memory,
-                history,
-                each,
-                windows.now_s,
-                alike=item.ndim == 1 and history.same_for_all,
-            )
-            score = score + told
+        if vectors.memory is not None and self.memory is not None and history.memory is not None:
+            total = history.memory.total
+            told = self.memory.scores(vectors.memory, total, found.at, found.age_s)
+            score = score + told * found.known
         return score.float()
+
+    def _add_all(
+        self,
+        score: Float[Tensor, "queries items"],
+        vectors: QueryVectors,
+        history: ItemHistory,
+        now_s: Int[Tensor, " queries"],
+    ) -> Float[Tensor, "queries items"]:
+        """Add what recent events and memories say of every item, read as the tables lie."""
+        if vectors.dynamic is not None:
+            score = score + dynamic_scores(history.states, vectors.dynamic, now_s, self.scale_s)
+        if vectors.memory is not None and self.memory is not None and history.memory is not None:
+            age_s = (now_s[:, None] - history.states.time_s).clamp(min=0)
+            total = history.memory.total
+            score = score + self.memory.scores(vectors.memory, total, None, age_s)
+        return score
 
     def _read(
         self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
@@ -237,53 +246,20 @@ class TemporalNetwork(nn.Module):
         if self.states is not None and windows.rows is not None and windows.place is not None:
             every = self.states(windows.rows, code).flatten(0, 1)
             state = functional.embedding(windows.place.gather(1, tokens.at), every)
+        found = history.find(tokens.item, windows.now_s)
         features = None
         if self.settings.n_scales:
-            features = dynamic_features(
-                history.states, self._rows_of(history, tokens.item), windows.now_s, self.scale_s
-            )
-        memories = self._memories(windows, tokens, history, code)
+            features = dynamic_features(history.states, found, self.scale_s)
+        memories = self._memories(windows, found, history, code)
         return self.readout(windows, tokens, of_token, state, features, memories), of_token
 
     def _memories(
-        self, windows: Windows, tokens: Tokens, history: ItemHistory, code: Tensor
+        self, windows: Windows, found: Found, history: ItemHistory, code: Tensor
     ) -> Memories | None:
         if self.memory is None:
             return None
-        user = self.memory.of_users(windows, code)
+        user = self.memory.of_users(windows, code, history.message)
         if history.memory is None:
-            return Memories(user, user.new_zeros(*tokens.item.shape, self.settings.memory_dim))
-        row = self._rows_of(history, tokens.item)
-        age_s = windows.now_s[:, None] - history.states.time_s[row.clamp(min=0)]
+            return Memories(user, user.new_zeros(*found.at.shape, self.settings.memory_dim))
         learning = torch.is_grad_enabled()
-        return Memories(
-            user,
-            self.memory.of_items(history.memory, row, age_s.clamp(min=0), learning=learning),
-        )
-
-    def _memory_scores(
-        self,
-        wanted: Float[Tensor, "queries memory"],
-        history: ItemHistory,
-        item: Int[Tensor, "queries candidates"],
-        now_s: Int[Tensor, " queries"],
-        *,
-        alike: bool,
-    ) -> Float[Tensor, "queries candidates"]:
-        """Dot products with what `item_memories` gives, which is never written out.
-
-        `alike` says that all queries have the same candidates in the same rows.
-        """
-        if self.memory is None or history.memory is None:
-            return wanted.new_zeros(item.shape)
-        row = self._rows_of(history, item)
-        at = row.clamp(min=0)
-        age_s = (now_s[:, None] - history.states.time_s[at]).clamp(min=0)
-        shared = at[:1] if alike else at
-        return self.memory.scores(wanted, history.memory.total, shared, age_s) * (row >= 0)
-
-    def _rows_of(
-        self, history: ItemHistory, item: Int[Tensor, "queries places"]
-    ) -> Int[Tensor, "queries places"]:
-        query = torch.arange(len(item), device=item.device)[:, None]
-        return history.state_rows(query.expand_as(item), item)
+        return Memories(user, self.memory.of_items(history.memory, found, learning=learning))

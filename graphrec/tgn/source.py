@@ -109,8 +109,7 @@ class TemporalNetworkSource:
         """
         if events.n_items > self.network.n_items:
             self.network.grow(events.n_items)
-            self._fitted.grow(self.network)
-            self._kept_code = None
+            self._forget_caches()
         self._fitted.absorb(events)
 
     def add_items(self, content: NodeContent) -> None:
@@ -122,10 +121,9 @@ class TemporalNetworkSource:
         Raises:
             DataError: Names that were known are missing, or nothing was fitted.
         """
-        state = self._fitted
+        self._fitted  # noqa: B018 — refuses before the network is changed
         self.network.grow(self.network.n_items + content.n_items, content)
-        state.grow(self.network)
-        self._kept_code = None
+        self._forget_caches()
 
     @torch.no_grad()
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
@@ -140,7 +138,7 @@ class TemporalNetworkSource:
             part = part_of(queries, first, first + size)
             windows = windows_of_queries(part, self._settings, self._device)
             dot = self.network(windows, self._fitted, code=self._code())
-            dot = dot - dot.min(dim=1, keepdim=True).values + _LOWEST
+            dot = dot - dot.amin(dim=1, keepdim=True) + _LOWEST
             score[first : first + size] = dot.cpu().numpy()
         return score
 
@@ -211,6 +209,14 @@ class TemporalNetworkSource:
         if self._kept_code is None:
             self._kept_code = self.network.codes()
         return self._kept_code
+
+    def _forget_caches(self) -> None:
+        """Let nothing be answered or absorbed by what was kept of other weights or fewer items.
+
+        To be called whenever either has changed; memories stay as they were told.
+        """
+        self._kept_code = None
+        self._fitted.renew(self.network)
 
     @property
     def _fitted(self) -> TemporalState:
