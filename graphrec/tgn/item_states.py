@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-_FLOOR: Final = 1e-2
+FLOOR: Final = 1e-2
 """Popularity below this looks like none."""
 
 
@@ -97,7 +97,7 @@ def dynamic_features(
     faded = torch.exp(age_s[..., None] / -scale_s) * known[..., None]
     values = torch.cat(
         [
-            torch.log(functional.embedding(found.at, states.sums) * faded + _FLOOR) / 2 + 1,
+            torch.log(functional.embedding(found.at, states.sums) * faded + FLOOR) / 2 + 1,
             (since / 7 - known)[..., None],
             (torch.log1p(states.count.take(found.at) * known) / 4)[..., None],
             known[..., None],
@@ -130,7 +130,7 @@ def dynamic_scores(
     score += torch.log1p(states.count.float()) * (of_count / 4)
     for scale in range(n_scales):
         of_scale = wanted[:, scale, None]
-        popularity = torch.exp(age_s / -scale_s[scale]) * states.sums[:, scale] + _FLOOR
+        popularity = torch.exp(age_s / -scale_s[scale]) * states.sums[:, scale] + FLOOR
         score += torch.log(popularity) * (of_scale / 2) + of_scale
     return score
 

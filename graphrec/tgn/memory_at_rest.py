@@ -17,7 +17,7 @@ Sums = Float32[np.ndarray, "rows scales parts"]
 
 
 class MemoryAtRest:
-    """What `NodeMemory` computes for the messages of users, with its weights at one moment."""
+    """What `NodeMemory` computes for few nodes, with its weights as they stood at one moment."""
 
     def __init__(self, memory: NodeMemory) -> None:
         """Copy the weights as they stand."""
@@ -50,8 +50,25 @@ class MemoryAtRest:
         self, total: Sums, age_s: Int64[np.ndarray, " rows"]
     ) -> Float32[np.ndarray, "rows memory"]:
         """What users remember `age_s` seconds after `total`."""
-        faded = self.fade_user(total, age_s)
-        return (faded[..., :-1] / (faded[..., -1:] + 1)).reshape(len(total), -1)
+        return _mean(self.fade_user(total, age_s))
+
+    def read_item(
+        self, total: Sums, age_s: Int64[np.ndarray, " rows"]
+    ) -> Float32[np.ndarray, "rows memory"]:
+        """What items remember `age_s` seconds after `total`."""
+        return _mean(self.fade_item(total, age_s))
+
+    def of_user(
+        self, told: Sums, age_s: Float32[np.ndarray, " rows"]
+    ) -> Float32[np.ndarray, " memory"]:
+        """What one user remembers of their newest events.
+
+        Args:
+            told: What each event added, newest first.
+            age_s: How long each is past, seconds.
+        """
+        weight = self.after_events(np.arange(len(told))) * _decay(age_s, self._user_scale_s)
+        return _mean((told * weight).sum(axis=0)[None])[0]
 
     def fade_user(self, total: Sums, age_s: Int64[np.ndarray, " rows"]) -> Sums:
         """Sums of users `age_s` seconds later."""
@@ -67,6 +84,12 @@ class MemoryAtRest:
 
 
 def _decay(
-    age_s: Int64[np.ndarray, " rows"], scale_s: Float32[np.ndarray, " scales"]
+    age_s: Int64[np.ndarray, " rows"] | Float32[np.ndarray, " rows"],
+    scale_s: Float32[np.ndarray, " scales"],
 ) -> Float32[np.ndarray, "rows scales 1"]:
     return np.exp(-age_s[:, None].astype(np.float32) / scale_s)[..., None]
+
+
+def _mean(total: Sums) -> Float32[np.ndarray, "rows memory"]:
+    """Sums of values over sums of gates and one."""
+    return (total[..., :-1] / (total[..., -1:] + 1)).reshape(len(total), -1)

@@ -1,5 +1,6 @@
 """The temporal network: vectors of queries and of items, whose dot product is the score."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,14 @@ class QueryVectors(NamedTuple):
     code: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"] | None
     memory: Float[Tensor, "queries memory"] | None
+
+
+def joined_vectors(parts: Sequence[QueryVectors]) -> QueryVectors:
+    """Vectors of several lists of queries, one below the other."""
+    code, dynamic, memory = (
+        None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)
+    )
+    return QueryVectors(code, dynamic, memory)
 
 
 class TemporalNetwork(nn.Module):
@@ -199,8 +208,7 @@ class TemporalNetwork(nn.Module):
             item: The candidates, the same for every query or each query's own; None: every item.
         """
         if item is None and history.row_per_item:
-            score = vectors.code @ code.T + self.bias
-            return self._add_all(score, vectors, history, windows.now_s).float()
+            return self.scores_of_all(vectors, windows.now_s, history, code)
         if item is None:
             item = torch.arange(self.n_items, device=code.device)
             score = vectors.code @ code.T + self.bias
@@ -219,21 +227,29 @@ class TemporalNetwork(nn.Module):
             score = score + told * found.known
         return score.float()
 
-    def _add_all(
+    def scores_of_all(
         self,
-        score: Float[Tensor, "queries items"],
         vectors: QueryVectors,
-        history: ItemHistory,
         now_s: Int[Tensor, " queries"],
+        history: ItemHistory,
+        code: Float[Tensor, "items dim"],
     ) -> Float[Tensor, "queries items"]:
-        """Add what recent events and memories say of every item, read as the tables lie."""
+        """Scores of every item, from tables that are read as they lie.
+
+        Args:
+            vectors: What `query_vectors` gave.
+            now_s: The moment of each query, UTC seconds.
+            history: States of items, with a row per item.
+            code: Unit vector of every item.
+        """
+        score = vectors.code @ code.T + self.bias
         if vectors.dynamic is not None:
             score = score + dynamic_scores(history.states, vectors.dynamic, now_s, self.scale_s)
         if vectors.memory is not None and self.memory is not None and history.memory is not None:
             age_s = (now_s[:, None] - history.states.time_s).clamp(min=0)
             total = history.memory.total
             score = score + self.memory.scores(vectors.memory, total, None, age_s)
-        return score
+        return score.float()
 
     def _read(
         self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]

@@ -14,8 +14,8 @@ from graphrec.tgn.settings import NetworkSettings
 
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
-_AGE_UNIT_S: Final = 18.0
-_RARE: Final = 1e-3
+AGE_UNIT_S: Final = 18.0
+RARE: Final = 1e-3
 """Activity below this looks like none."""
 
 
@@ -96,7 +96,7 @@ class Activation(nn.Module):
         """The log count of each token's item within the window, and log activations."""
         item, present = windows.item, windows.present
         place = torch.arange(item.shape[1], device=item.device)
-        log_age = torch.log1p(windows.ages_s() / _AGE_UNIT_S)
+        log_age = torch.log1p(windows.ages_s() / AGE_UNIT_S)
         log_place = torch.log1p(place.float())
         power = torch.cat([self.power, self.habit_power])
         fading = log_place[:, None] * power[:, 0] + log_age[..., None] * power[:, 1]
@@ -108,7 +108,7 @@ class Activation(nn.Module):
         used = (tokens.item[:, :, None] == item[:, None, :]) & present[:, None, :]
         active = torch.bmm(used.to(weight.dtype), weight).float()
         n_used = torch.log1p(used.sum(-1, keepdim=True).float()) / 2
-        return torch.cat([n_used, torch.log(active + _RARE) / 3 + 1], dim=-1)
+        return torch.cat([n_used, torch.log(active + RARE) / 3 + 1], dim=-1)
 
 
 class Readout(nn.Module):

@@ -14,7 +14,8 @@ from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import part_of, queries_at_once
-from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.network import QueryVectors, TemporalNetwork, joined_vectors
+from graphrec.tgn.network_at_rest import NetworkAtRest
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.readout import select_tokens
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
@@ -23,6 +24,8 @@ from graphrec.tgn.training import Trainer, train_network
 from graphrec.top_k import top_candidates, with_reasons
 
 _LOWEST: Final = 1e-6
+_FEW: Final = 4
+"""So many queries take less time one by one, with NumPy, than at once."""
 
 
 class TemporalNetworkSource:
@@ -62,6 +65,7 @@ class TemporalNetworkSource:
         self._network = self._trained
         self._state: TemporalState | None = None
         self._kept_code: Tensor | None = None
+        self._at_rest: NetworkAtRest | None = None
 
     @property
     def name(self) -> str:
@@ -136,8 +140,9 @@ class TemporalNetworkSource:
         size = queries_at_once(self.network)
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
-            windows = windows_of_queries(part, self._settings, self._device)
-            dot = self.network(windows, self._fitted, code=self._code())
+            now_s = torch.from_numpy(part.time_s).to(self._device)
+            vectors = self._vectors(part)
+            dot = self.network.scores_of_all(vectors, now_s, self._fitted, self._code())
             dot = dot - dot.amin(dim=1, keepdim=True) + _LOWEST
             score[first : first + size] = dot.cpu().numpy()
         return score
@@ -165,9 +170,7 @@ class TemporalNetworkSource:
         size = queries_at_once(self.network)
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
-            windows = windows_of_queries(part, self._settings, self._device)
-            asked = self.network.query_vectors(windows, self._fitted, code).code
-            vectors[first : first + size] = asked.cpu().numpy()
+            vectors[first : first + size] = self._vectors(part).code.cpu().numpy()
         return vectors
 
     @torch.no_grad()
@@ -204,10 +207,21 @@ class TemporalNetworkSource:
         share = torch.where(found, share, 0.0).clamp(max=1.0)
         return item.int().cpu().numpy(), share.float().cpu().numpy()
 
+    def _vectors(self, queries: Queries) -> QueryVectors:
+        """What queries ask for: a few one by one, many at once."""
+        code, state = self._code(), self._fitted
+        if self._at_rest is None or len(queries) > _FEW:
+            windows = windows_of_queries(queries, self._settings, self._device)
+            return self.network.query_vectors(windows, state, code)
+        singly = [self._at_rest.query_vectors(queries, row, state) for row in range(len(queries))]
+        return singly[0] if len(singly) == 1 else joined_vectors(singly)
+
     def _code(self) -> Tensor:
         """Unit vector of every item, computed once for all questions until an item is new."""
         if self._kept_code is None:
             self._kept_code = self.network.codes()
+            readable = NetworkAtRest.is_readable(self.network)
+            self._at_rest = NetworkAtRest(self.network, self._kept_code) if readable else None
         return self._kept_code
 
     def _forget_caches(self) -> None:
