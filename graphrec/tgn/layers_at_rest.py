@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from graphrec.tgn.attention import AttentionLayer
 
 Numbers = Float32[np.ndarray, "*batch dim"]
+Told = Float32[np.ndarray, "*batch out"]
 
 _HALF_ROOT: Final = math.sqrt(0.5)
 
@@ -34,9 +35,9 @@ class LinearAtRest:
         self._weight = array_of(layer.weight).T
         self._bias = None if layer.bias is None else array_of(layer.bias)
 
-    def __call__(self, value: Numbers) -> Numbers:
+    def __call__(self, value: Numbers) -> Told:
         """The layer's output for each row."""
-        told = value @ self._weight
+        told: np.ndarray = value @ self._weight
         if self._bias is not None:
             told += self._bias
         return told
@@ -67,7 +68,7 @@ class MixAtRest:
             LinearAtRest(layer) for layer in layers if isinstance(layer, nn.Linear)
         )
 
-    def __call__(self, value: Numbers) -> Numbers:
+    def __call__(self, value: Numbers) -> Told:
         """The layers' output for each row."""
         return self._second(gelu(self._first(value)))
 
@@ -78,11 +79,14 @@ class AttentionAtRest:
     def __init__(self, layer: AttentionLayer, heads: int) -> None:
         """Read the weights of `layer`."""
         self._heads = heads
-        self._before, self._after = NormAtRest(layer.before), NormAtRest(layer.network[0])
+        self._before = NormAtRest(layer.before)
+        self._after = next(NormAtRest(n) for n in layer.network if isinstance(n, nn.LayerNorm))
         self._project, self._join = LinearAtRest(layer.project), LinearAtRest(layer.join)
         self._mix = MixAtRest(layer.network)
 
-    def __call__(self, token: Float32[np.ndarray, "places dim"]) -> Numbers:
+    def __call__(
+        self, token: Float32[np.ndarray, "places dim"]
+    ) -> Float32[np.ndarray, "places dim"]:
         """Let every place look at all."""
         n_places, dim = token.shape
         parts = self._project(self._before(token)).reshape(n_places, 3, self._heads, -1)

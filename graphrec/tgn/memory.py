@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphrec.tgn.item_states import Found, MemoryTable
+from graphrec.tgn.item_states import FADED, Found, MemoryTable
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
 
@@ -156,7 +156,7 @@ class NodeMemory(nn.Module):
                 told = functional.embedding(row, total[:, scale])
                 value = (told @ weight[:, scale, :, None])[..., 0]
                 gate = told[..., -1]
-            part = torch.exp(age / -self.item_scale_s[scale])
+            part = torch.exp((age / -self.item_scale_s[scale]).clamp(min=FADED))
             score = score + value * part / (gate * part + 1)
         return score
 

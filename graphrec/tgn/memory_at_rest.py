@@ -92,4 +92,5 @@ def _decay(
 
 def _mean(total: Sums) -> Float32[np.ndarray, "rows memory"]:
     """Sums of values over sums of gates and one."""
-    return (total[..., :-1] / (total[..., -1:] + 1)).reshape(len(total), -1)
+    n_rows, n_scales, n_parts = total.shape
+    return (total[..., :-1] / (total[..., -1:] + 1)).reshape(n_rows, n_scales * (n_parts - 1))

@@ -34,10 +34,13 @@ class QueryVectors(NamedTuple):
 
 def joined_vectors(parts: Sequence[QueryVectors]) -> QueryVectors:
     """Vectors of several lists of queries, one below the other."""
-    code, dynamic, memory = (
-        None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True)
+    dynamic = [part.dynamic for part in parts if part.dynamic is not None]
+    memory = [part.memory for part in parts if part.memory is not None]
+    return QueryVectors(
+        torch.cat([part.code for part in parts]),
+        torch.cat(dynamic) if dynamic else None,
+        torch.cat(memory) if memory else None,
     )
-    return QueryVectors(code, dynamic, memory)
 
 
 class TemporalNetwork(nn.Module):
