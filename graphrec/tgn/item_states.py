@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
-_FLOOR: Final = 1e-2
+FLOOR: Final = 1e-2
 """Popularity below this looks like none."""
+FADED: Final = -60.0
+"""e to this is as good as 0. Where all items are read, exponents are cut here: one that underflows
+takes a CPU ten times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,20 @@ class MemoryTable:
     heard: Float[Tensor, "rows memory"]
 
 
+class Found(NamedTuple):
+    """Where the states of items lie, as each query knows them.
+
+    Attributes:
+        known: Whether anything has happened to the item.
+        at: Row of its state; any row where nothing has.
+        age_s: Seconds since its last event, 0 or more; any number where there is none.
+    """
+
+    known: Bool[Tensor, "queries places"]
+    at: Int[Tensor, "queries places"]
+    age_s: Int[Tensor, "queries places"]
+
+
 class DynamicFeatures(NamedTuple):
     """States as a network reads them.
 
@@ -67,46 +85,60 @@ def n_dynamic_features(n_scales: int) -> int:
 
 
 def dynamic_features(
-    states: StateTable,
-    row: Int[Tensor, "queries places"],
-    time_s: Int[Tensor, " queries"],
-    scale_s: Float[Tensor, " scales"],
+    states: StateTable, found: Found, scale_s: Float[Tensor, " scales"]
 ) -> DynamicFeatures:
     """Read states as of a time.
 
     Args:
         states: The table.
-        row: Row of each item, -1 for none.
-        time_s: The moment of each query, UTC seconds; not before the state's last event.
+        found: Where each item's state lies, and how old it is.
         scale_s: The table's time scales, seconds.
     """
-    known = row >= 0
-    at = row.clamp(min=0)
-    age_s = (time_s[:, None] - states.time_s[at]).clamp(min=0)
-    decay = torch.exp(-age_s[..., None].float() / scale_s) * known[..., None]
-    since = log_seconds(age_s) * known
+    known = found.known.float()
+    age_s = found.age_s.float()
+    since = torch.log1p(age_s) * known
+    faded = torch.exp(age_s[..., None] / -scale_s) * known[..., None]
     values = torch.cat(
         [
-            torch.log(states.sums[at] * decay + _FLOOR) / 2 + 1,
-            ((since / 7 - 1) * known)[..., None],
-            (torch.log1p(states.count[at].float()) / 4 * known)[..., None],
-            known[..., None].float(),
+            torch.log(functional.embedding(found.at, states.sums) * faded + FLOOR) / 2 + 1,
+            (since / 7 - known)[..., None],
+            (torch.log1p(states.count.take(found.at) * known) / 4)[..., None],
+            known[..., None],
         ],
         dim=-1,
     )
-    return DynamicFeatures(values, since, torch.where(known, states.user[at], -2))
+    user = torch.where(found.known, states.user.take(found.at), -2)
+    return DynamicFeatures(values, since, user)
+
+
+def dynamic_scores(
+    states: StateTable,
+    wanted: Float[Tensor, "queries features"],
+    time_s: Int[Tensor, " queries"],
+    scale_s: Float[Tensor, " scales"],
+) -> Float[Tensor, "queries rows"]:
+    """Dot products of `wanted` with the `dynamic_features` of every row, which are not written out.
+
+    Args:
+        states: A table with a row per item; where nothing has happened, sums and count are 0.
+        wanted: Weights of the features.
+        time_s: The moment of each query, UTC seconds.
+        scale_s: The table's time scales, seconds.
+    """
+    age_s = (time_s[:, None] - states.time_s).clamp(min=0).float()
+    n_scales = len(scale_s)
+    of_since, of_count, of_known = (wanted[:, n_scales + part, None] for part in range(3))
+    score = torch.log1p(age_s) * (of_since / 7) + (of_known - of_since)
+    score *= states.count > 0
+    score += torch.log1p(states.count.float()) * (of_count / 4)
+    for scale in range(n_scales):
+        of_scale = wanted[:, scale, None]
+        faded = torch.exp((age_s / -scale_s[scale]).clamp(min=FADED))
+        popularity = faded * states.sums[:, scale] + FLOOR
+        score += torch.log(popularity) * (of_scale / 2) + of_scale
+    return score
 
 
 def log_seconds(seconds: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """log(1 + seconds); negative ones count as 0."""
     return torch.log1p(seconds.clamp(min=0).float())
-
-
-def empty_states(n_rows: int, n_scales: int, device: torch.device) -> StateTable:
-    """Rows of items that nothing has happened to."""
-    return StateTable(
-        torch.zeros(n_rows, n_scales, device=device),
-        torch.zeros(n_rows, dtype=torch.int64, device=device),
-        torch.zeros(n_rows, dtype=torch.int64, device=device),
-        torch.full((n_rows,), -1, dtype=torch.int64, device=device),
-    )

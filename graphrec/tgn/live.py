@@ -6,7 +6,8 @@ from jaxtyping import Int, Int64
 from torch import Tensor
 
 from graphrec.stages import Interactions
-from graphrec.tgn.item_states import StateTable, empty_states
+from graphrec.tgn.item_states import StateTable
+from graphrec.tgn.mirrored import MirroredArray
 from graphrec.tgn.questions import ItemHistory
 
 
@@ -16,31 +17,28 @@ class LiveItems(ItemHistory):
     Decayed sums are kept in float64 and handed to the network in float32.
     """
 
+    row_per_item = True
+
     def __init__(self, n_items: int, scale_s: Tensor, device: torch.device) -> None:
         """Start with items that nothing has happened to."""
         self._scale_s = scale_s.cpu().numpy().astype(np.float64)
-        self._sums = np.zeros((n_items, len(self._scale_s)))
-        self._time_s = np.zeros(n_items, np.int64)
-        self._count = np.zeros(n_items, np.int64)
-        self._user = np.full(n_items, -1, np.int64)
-        self.states = empty_states(n_items, len(self._scale_s), device)
+        self._exact = np.zeros((n_items, len(self._scale_s)))
+        self._sums = MirroredArray(self._exact.astype(np.float32), device)
+        self._time_s = MirroredArray(np.zeros(n_items, np.int64), device)
+        self._count = MirroredArray(np.zeros(n_items, np.int64), device)
+        self._user = MirroredArray(np.full(n_items, -1, np.int64), device)
+        self._hand_over()
 
     def grow(self, n_items: int) -> None:
         """Let items up to row `n_items - 1` have a state; nothing has happened to the new ones."""
         n_more = n_items - len(self._count)
         if n_more <= 0:
             return
-        self._sums = np.concatenate([self._sums, np.zeros((n_more, len(self._scale_s)))])
-        self._time_s = np.concatenate([self._time_s, np.zeros(n_more, np.int64)])
-        self._count = np.concatenate([self._count, np.zeros(n_more, np.int64)])
-        self._user = np.concatenate([self._user, np.full(n_more, -1, np.int64)])
-        more = empty_states(n_more, len(self._scale_s), self.states.count.device)
-        self.states = StateTable(
-            torch.cat([self.states.sums, more.sums]),
-            torch.cat([self.states.time_s, more.time_s]),
-            torch.cat([self.states.count, more.count]),
-            torch.cat([self.states.user, more.user]),
-        )
+        self._exact = np.concatenate([self._exact, np.zeros((n_more, len(self._scale_s)))])
+        for mirrored in (self._sums, self._time_s, self._count):
+            mirrored.grow(n_more)
+        self._user.grow(n_more, -1)
+        self._hand_over()
 
     def absorb(self, events: Interactions) -> Int64[np.ndarray, " items"]:
         """Let events happen, in whatever order they arrive.
@@ -54,20 +52,22 @@ class LiveItems(ItemHistory):
         item = events.item_row[order].astype(np.int64)
         time_s = events.time_s[order]
         touched, local = np.unique(item, return_inverse=True)
-        was_known = self._count[touched] > 0
+        was_known = self._count.array[touched] > 0
         last = np.zeros(len(touched), np.int64)
         last[local] = np.arange(len(item))
-        old_s = np.where(was_known, self._time_s[touched], time_s[last])
+        old_s = np.where(was_known, self._time_s.array[touched], time_s[last])
         newest_s = np.maximum(old_s, time_s[last])
         decay = np.exp(-(newest_s - old_s)[:, None] / self._scale_s)
-        sums = np.where(was_known[:, None], self._sums[touched] * decay, 0.0)
+        sums = np.where(was_known[:, None], self._exact[touched] * decay, 0.0)
         np.add.at(sums, local, np.exp(-(newest_s[local] - time_s)[:, None] / self._scale_s))
-        self._sums[touched] = sums
+        self._exact[touched] = sums
+        self._sums.array[touched] = sums
         takes_over = ~was_known | (time_s[last] >= old_s)
-        self._user[touched[takes_over]] = events.user_row[order][last[takes_over]]
-        self._time_s[touched] = newest_s
-        self._count[touched] += np.bincount(local, minlength=len(touched))
-        self._hand_over(touched)
+        self._user.array[touched[takes_over]] = events.user_row[order][last[takes_over]]
+        self._time_s.array[touched] = newest_s
+        self._count.array[touched] += np.bincount(local, minlength=len(touched))
+        for mirrored in (self._sums, self._time_s, self._count, self._user):
+            mirrored.send(touched)
         return touched
 
     def state_rows(
@@ -77,10 +77,7 @@ class LiveItems(ItemHistory):
         del query
         return torch.where(self.states.count[item] > 0, item, -1)
 
-    def _hand_over(self, touched: Int64[np.ndarray, " items"]) -> None:
-        states: StateTable = self.states
-        rows = torch.from_numpy(touched).to(states.count.device)
-        states.sums[rows] = torch.from_numpy(self._sums[touched]).float().to(rows.device)
-        states.time_s[rows] = torch.from_numpy(self._time_s[touched]).to(rows.device)
-        states.count[rows] = torch.from_numpy(self._count[touched]).to(rows.device)
-        states.user[rows] = torch.from_numpy(self._user[touched]).to(rows.device)
+    def _hand_over(self) -> None:
+        self.states = StateTable(
+            self._sums.tensor, self._time_s.tensor, self._count.tensor, self._user.tensor
+        )

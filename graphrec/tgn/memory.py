@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphrec.tgn.item_states import MemoryTable
+from graphrec.tgn.item_states import FADED, Found, MemoryTable
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
 
@@ -80,29 +80,30 @@ class NodeMemory(nn.Module):
         return self._gated(self.of_user(heard), self.gate_of_user(heard))
 
     def of_users(
-        self, windows: Windows, code: Float[Tensor, "items dim"]
+        self,
+        windows: Windows,
+        code: Float[Tensor, "items dim"],
+        message: Float[Tensor, "items scales parts"] | None = None,
     ) -> Float[Tensor, "queries memory"]:
         """What each query's user remembers of the newest events of the window.
 
         Args:
             windows: The newest events of each query.
             code: Unit vector of every item.
+            message: What `item_messages` gives for all of them, where it is kept.
         """
         at = slice(0, self._n_events)
-        age_s = (windows.now_s[:, None] - windows.time_s[:, at]).clamp(min=0)
+        age_s = windows.ages_s()[:, at]
         place = torch.arange(age_s.shape[1], device=age_s.device)
-        weight = (
-            decay(age_s, self.user_scale_s)
-            * self.after_events(place)
-            * windows.present[:, at, None]
-        )
+        faded = decay(age_s, self.user_scale_s) * self.after_events(place)
+        weight = faded * windows.present[:, at, None]
         item = windows.item[:, at]
-        if item.numel() < len(code):
+        if message is None and item.numel() < len(code):
             told = self.item_messages(functional.embedding(item, code))
         else:
-            message = self.item_messages(code)
+            message = self.item_messages(code) if message is None else message
             flat = functional.embedding(item, message.flatten(1))
-            told = flat.unflatten(-1, message.shape[1:])
+            told = flat.view(*item.shape, *message.shape[1:])
         return _mean((told * weight[..., None].to(told.dtype)).sum(1))
 
     def after_events(self, n: Int[Tensor, " places"]) -> Float[Tensor, "places scales"]:
@@ -110,33 +111,27 @@ class NodeMemory(nn.Module):
         return torch.exp(-n[:, None] * self.fading_per_event)
 
     def of_items(
-        self,
-        table: MemoryTable,
-        row: Int[Tensor, "*batch"],
-        age_s: Int[Tensor, "*batch"],
-        *,
-        learning: bool,
+        self, table: MemoryTable, found: Found, *, learning: bool
     ) -> Float[Tensor, "*batch memory"]:
         """Memories of items.
 
         Args:
             table: As of their last events.
-            row: Their rows, -1 for an item that nothing has happened to.
-            age_s: Seconds since then.
+            found: Where they lie, and how old they are.
             learning: Let gradients reach the last message of each item; values stay the same.
         """
-        at = row.clamp(min=0)
-        total = table.total[at]
+        total = functional.embedding(found.at, table.total.flatten(1))
+        total = total.view(*found.at.shape, *table.total.shape[1:])
         if learning:
-            last = self.user_messages(table.heard[at])
+            last = self.user_messages(table.heard[found.at])
             total = total + (last - last.detach())
-        return read_memory(total, age_s, self.item_scale_s) * (row >= 0)[..., None]
+        return read_memory(total, found.age_s, self.item_scale_s) * found.known[..., None]
 
     def scores(
         self,
         wanted: Float[Tensor, "queries memory"],
         total: Float[Tensor, "rows scales parts"],
-        row: Int[Tensor, "#queries candidates"],
+        row: Int[Tensor, "queries candidates"] | None,
         age_s: Int[Tensor, "queries candidates"],
     ) -> Float[Tensor, "queries candidates"]:
         """Dot products of `wanted` with memories of items.
@@ -144,21 +139,25 @@ class NodeMemory(nn.Module):
         Args:
             wanted: Weights of a memory.
             total: Sums as of items' last events.
-            row: Row of each candidate, of each query or the same of all.
+            row: Row of each candidate; None: every row, in order.
             age_s: Seconds since then.
         """
-        # A weight of 0 for the gate lets one product read rows as they lie.
-        weight = functional.pad(wanted.unflatten(-1, self._shape), (0, 1)).to(total.dtype)
-        faded = decay(age_s, self.item_scale_s)
+        weight = wanted.unflatten(-1, self._shape).to(total.dtype)
+        if row is not None:
+            # A weight of 0 for the gate lets one product read rows as they lie.
+            weight = functional.pad(weight, (0, 1))
+        age = age_s.float()
         score = wanted.new_zeros(age_s.shape)
         for scale in range(self._shape[0]):
-            told = functional.embedding(row, total[:, scale])
-            if len(told) == 1:
-                value = weight[:, scale] @ told[0].T
+            if row is None:
+                value = weight[:, scale] @ total[:, scale, :-1].T
+                gate = total[:, scale, -1]
             else:
+                told = functional.embedding(row, total[:, scale])
                 value = (told @ weight[:, scale, :, None])[..., 0]
-            part = faded[..., scale]
-            score = score + value * part / (told[..., -1] * part + 1)
+                gate = told[..., -1]
+            part = torch.exp((age / -self.item_scale_s[scale]).clamp(min=FADED))
+            score = score + value * part / (gate * part + 1)
         return score
 
     def _gated(

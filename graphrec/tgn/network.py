@@ -1,5 +1,6 @@
 """The temporal network: vectors of queries and of items, whose dot product is the score."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional
 from graphrec.tgn.codes import SPREAD_UP_TO, random_codes, spread_codes
 from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
-from graphrec.tgn.item_states import dynamic_features
+from graphrec.tgn.item_states import Found, dynamic_features, dynamic_scores
 from graphrec.tgn.memory import NodeMemory
 from graphrec.tgn.neighbours import AskedItems, neighbour_scores
 from graphrec.tgn.questions import ItemHistory, Windows
@@ -44,6 +45,19 @@ class QueryVectors(NamedTuple):
     dynamic: Float[Tensor, "queries dynamic"] | None
     memory: Float[Tensor, "queries memory"] | None
     past: PastWeights | None = None
+
+
+def joined_vectors(parts: Sequence[QueryVectors]) -> QueryVectors:
+    """Vectors of several lists of queries, one below the other."""
+    dynamic = [part.dynamic for part in parts if part.dynamic is not None]
+    memory = [part.memory for part in parts if part.memory is not None]
+    past = [part.past for part in parts if part.past is not None]
+    return QueryVectors(
+        torch.cat([part.code for part in parts]),
+        torch.cat(dynamic) if dynamic else None,
+        torch.cat(memory) if memory else None,
+        PastWeights(*(torch.cat(part) for part in zip(*past, strict=True))) if past else None,
+    )
 
 
 class TemporalNetwork(nn.Module):
@@ -168,10 +182,7 @@ class TemporalNetwork(nn.Module):
         now_s: Int[Tensor, " queries"],
     ) -> Float[Tensor, "queries candidates dynamic"]:
         """Vectors of recent events of items, as each query knows them."""
-        query = torch.arange(len(item), device=item.device)[:, None].expand_as(item)
-        row = history.state_rows(query, item)
-        features = dynamic_features(history.states, row, now_s, self.scale_s)
-        return features.values
+        return dynamic_features(history.states, history.find(item, now_s), self.scale_s).values
 
     def item_memories(
         self,
@@ -182,10 +193,8 @@ class TemporalNetwork(nn.Module):
         """Memories of items, as each query knows them; no gradient reaches them."""
         if self.memory is None or history.memory is None:
             return self.bias.new_zeros(*item.shape, self.settings.memory_dim)
-        query = torch.arange(len(item), device=item.device)[:, None].expand_as(item)
-        row = history.state_rows(query, item)
-        age_s = (now_s[:, None] - history.states.time_s[row.clamp(min=0)]).clamp(min=0)
-        return self.memory.of_items(history.memory, row, age_s, learning=False)
+        found = history.find(item, now_s)
+        return self.memory.of_items(history.memory, found, learning=False)
 
     def forward(
         self,
@@ -222,6 +231,8 @@ class TemporalNetwork(nn.Module):
             code: Unit vector of every item.
             item: The candidates, the same for every query or each query's own; None: every item.
         """
+        if item is None and history.row_per_item:
+            return self.scores_of_all(vectors, windows.now_s, history, code)
         asked = item
         if item is None:
             item = torch.arange(self.n_items, device=code.device)
@@ -231,29 +242,44 @@ class TemporalNetwork(nn.Module):
         else:
             own = functional.embedding(item, code) @ vectors.code[:, :, None]
             score = own[..., 0] + self.bias[item]
+        found = history.find(item.expand(len(score), -1), windows.now_s)
         if vectors.dynamic is not None:
-            dynamics = self.item_dynamics(history, item.expand(len(score), -1), windows.now_s)
+            dynamics = dynamic_features(history.states, found, self.scale_s).values
             score = score + (dynamics @ vectors.dynamic[:, :, None])[..., 0]
-        if vectors.memory is not None:
-            each = item.expand(len(score), -1)
-            told = self._memory_scores(
-                vectors.memory,
-                history,
-                each,
-                windows.now_s,
-                alike=item.ndim == 1 and history.same_for_all,
-            )
-            score = score + told
-        if vectors.past is not None and self.settings.neighbours is not None:
-            row = self._rows_of(history, item.expand(len(score), -1))
-            n_events = history.states.count[row.clamp(min=0)] * (row >= 0)
-            score = score + neighbour_scores(
-                vectors.past.weight,
-                history.visits(vectors.past.item, self.settings.neighbours),
-                windows.now_s,
-                AskedItems(asked, n_events, self.n_items),
-                self.settings.neighbours,
-            )
+        if vectors.memory is not None and self.memory is not None and history.memory is not None:
+            total = history.memory.total
+            told = self.memory.scores(vectors.memory, total, found.at, found.age_s)
+            score = score + told * found.known
+        n_events = history.states.count[found.at] * found.known
+        score = self._with_neighbours(
+            score, vectors, windows.now_s, history, AskedItems(asked, n_events, self.n_items)
+        )
+        return score.float()
+
+    def scores_of_all(
+        self,
+        vectors: QueryVectors,
+        now_s: Int[Tensor, " queries"],
+        history: ItemHistory,
+        code: Float[Tensor, "items dim"],
+    ) -> Float[Tensor, "queries items"]:
+        """Scores of every item, from tables that are read as they lie.
+
+        Args:
+            vectors: What `query_vectors` gave.
+            now_s: The moment of each query, UTC seconds.
+            history: States of items, with a row per item.
+            code: Unit vector of every item.
+        """
+        score = vectors.code @ code.T + self.bias
+        if vectors.dynamic is not None:
+            score = score + dynamic_scores(history.states, vectors.dynamic, now_s, self.scale_s)
+        if vectors.memory is not None and self.memory is not None and history.memory is not None:
+            age_s = (now_s[:, None] - history.states.time_s).clamp(min=0)
+            total = history.memory.total
+            score = score + self.memory.scores(vectors.memory, total, None, age_s)
+        asked = AskedItems(None, history.states.count.expand(len(score), -1), self.n_items)
+        score = self._with_neighbours(score, vectors, now_s, history, asked)
         return score.float()
 
     def _read(
@@ -267,12 +293,11 @@ class TemporalNetwork(nn.Module):
         if self.states is not None and windows.rows is not None and windows.place is not None:
             every = self.states(windows.rows, code).flatten(0, 1)
             state = functional.embedding(windows.place.gather(1, tokens.at), every)
+        found = history.find(tokens.item, windows.now_s)
         features = None
         if self.settings.n_scales:
-            features = dynamic_features(
-                history.states, self._rows_of(history, tokens.item), windows.now_s, self.scale_s
-            )
-        memories = self._memories(windows, tokens, history, code)
+            features = dynamic_features(history.states, found, self.scale_s)
+        memories = self._memories(windows, found, history, code)
         reading = self.readout(windows, tokens, of_token, state, features, memories)
         return reading, tokens, of_token
 
@@ -281,45 +306,27 @@ class TemporalNetwork(nn.Module):
             return None
         return PastWeights(tokens.item[:, : self.settings.neighbours.tokens], reading.neighbours)
 
+    def _with_neighbours(
+        self,
+        score: Float[Tensor, "queries candidates"],
+        vectors: QueryVectors,
+        now_s: Int[Tensor, " queries"],
+        history: ItemHistory,
+        asked: AskedItems,
+    ) -> Float[Tensor, "queries candidates"]:
+        past, settings = vectors.past, self.settings.neighbours
+        if past is None or settings is None:
+            return score
+        visits = history.visits(past.item, settings)
+        return score + neighbour_scores(past.weight, visits, now_s, asked, settings)
+
     def _memories(
-        self, windows: Windows, tokens: Tokens, history: ItemHistory, code: Tensor
+        self, windows: Windows, found: Found, history: ItemHistory, code: Tensor
     ) -> Memories | None:
         if self.memory is None:
             return None
-        user = self.memory.of_users(windows, code)
+        user = self.memory.of_users(windows, code, history.message)
         if history.memory is None:
-            return Memories(user, user.new_zeros(*tokens.item.shape, self.settings.memory_dim))
-        row = self._rows_of(history, tokens.item)
-        age_s = windows.now_s[:, None] - history.states.time_s[row.clamp(min=0)]
+            return Memories(user, user.new_zeros(*found.at.shape, self.settings.memory_dim))
         learning = torch.is_grad_enabled()
-        return Memories(
-            user,
-            self.memory.of_items(history.memory, row, age_s.clamp(min=0), learning=learning),
-        )
-
-    def _memory_scores(
-        self,
-        wanted: Float[Tensor, "queries memory"],
-        history: ItemHistory,
-        item: Int[Tensor, "queries candidates"],
-        now_s: Int[Tensor, " queries"],
-        *,
-        alike: bool,
-    ) -> Float[Tensor, "queries candidates"]:
-        """Dot products with what `item_memories` gives, which is never written out.
-
-        `alike` says that all queries have the same candidates in the same rows.
-        """
-        if self.memory is None or history.memory is None:
-            return wanted.new_zeros(item.shape)
-        row = self._rows_of(history, item)
-        at = row.clamp(min=0)
-        age_s = (now_s[:, None] - history.states.time_s[at]).clamp(min=0)
-        shared = at[:1] if alike else at
-        return self.memory.scores(wanted, history.memory.total, shared, age_s) * (row >= 0)
-
-    def _rows_of(
-        self, history: ItemHistory, item: Int[Tensor, "queries places"]
-    ) -> Int[Tensor, "queries places"]:
-        query = torch.arange(len(item), device=item.device)[:, None]
-        return history.state_rows(query.expand_as(item), item)
+        return Memories(user, self.memory.of_items(history.memory, found, learning=learning))

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from graphrec.tgn.item_states import MemoryTable, StateTable
+from graphrec.tgn.item_states import Found, MemoryTable, StateTable
 from graphrec.tgn.neighbours import Visits
 from graphrec.tgn.settings import NeighbourSettings
 
@@ -54,6 +54,10 @@ class Windows:
     n_past: Int[Tensor, " queries"]
     rows: EventRows | None
 
+    def ages_s(self) -> Int[Tensor, "queries window"]:
+        """Seconds between each event and its query; 0 where an event comes later."""
+        return (self.now_s[:, None] - self.time_s).clamp(min=0)
+
     def without_times(self) -> "Windows":
         """The same windows as if everything had happened at the moment of the query.
 
@@ -69,12 +73,32 @@ class ItemHistory:
     Attributes:
         states: States, a row each.
         memory: Memories in the same rows; None where the network has none.
-        same_for_all: Whether every query knows the same rows.
+        message: What an event with each item adds to what its user remembers; None where it has to
+            be computed from the items' vectors, as in training.
+        row_per_item: Whether every query knows the same rows, one for each item in its order; those
+            of items that nothing has happened to are 0 in sums and counts.
     """
 
     states: StateTable
     memory: MemoryTable | None = None
-    same_for_all: bool = False
+    message: Float[Tensor, "items scales parts"] | None = None
+    row_per_item: bool = False
+
+    def find(self, item: Int[Tensor, "queries places"], now_s: Int[Tensor, " queries"]) -> Found:
+        """Where the state of each item lies.
+
+        Args:
+            item: Items that each query asks for.
+            now_s: The moment of each query, UTC seconds.
+        """
+        if self.row_per_item:
+            known, at = self.states.count.take(item) > 0, item
+        else:
+            query = torch.arange(len(item), device=item.device)[:, None]
+            row = self.state_rows(query.expand_as(item), item)
+            known, at = row >= 0, row.clamp(min=0)
+        age_s = now_s[:, None] - self.states.time_s.take(at)
+        return Found(known, at, age_s.clamp(min=0))
 
     def state_rows(
         self, query: Int[Tensor, "*batch"], item: Int[Tensor, "*batch"]

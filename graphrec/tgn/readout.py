@@ -8,16 +8,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graphrec.tgn.attention import AttentionLayer
-from graphrec.tgn.item_states import DynamicFeatures, log_seconds, n_dynamic_features
+from graphrec.tgn.item_states import DynamicFeatures, n_dynamic_features
 from graphrec.tgn.neighbours import N_CHANNELS
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
 
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
-_AGE_UNIT_S: Final = 18.0
+AGE_UNIT_S: Final = 18.0
+RARE: Final = 1e-3
+"""Activity below this looks like none."""
 _NEIGHBOURS_AT_FIRST: Final = 0.1
-_NEIGHBOUR_SCALE: Final = 10.0
+NEIGHBOUR_SCALE: Final = 10.0
 """Logits per weight, so that weights that start at about 0.1 learn as fast as others."""
 _RECALL_WIDTH: Final = 16
 """Parts of a memory this wide are asked for with weights of 1 at first; wider ones, whose products
@@ -54,7 +56,7 @@ class Reading(NamedTuple):
     taste: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"]
     memory: Float[Tensor, "queries memory"] | None
-    neighbours: Float[Tensor, "queries tokens channels"] | None
+    neighbours: Float[Tensor, "queries newest channels"] | None
 
 
 class Memories(NamedTuple):
@@ -72,15 +74,14 @@ class Memories(NamedTuple):
 def select_tokens(windows: Windows, n_tokens: int) -> Tokens:
     """The newest event of each of the last `n_tokens` distinct items."""
     n_queries, length = windows.item.shape
-    rank = windows.newest.long().cumsum(1) - 1
-    chosen = windows.newest & (rank < n_tokens)
-    slot = torch.where(chosen, rank, n_tokens)
+    rank = windows.newest.cumsum(1)
+    # Place 0 of `at` takes what is not chosen.
+    slot = rank * (windows.newest & (rank <= n_tokens))
     place = torch.arange(length, device=slot.device).expand(n_queries, -1)
     at = torch.zeros(n_queries, n_tokens + 1, dtype=torch.int64, device=slot.device)
-    at = at.scatter(1, slot, place)[:, :n_tokens]
-    present = torch.arange(n_tokens, device=slot.device) < chosen.sum(1, keepdim=True)
-    item = torch.where(present, windows.item.gather(1, at), 0)
-    return Tokens(item, torch.where(present, at, 0), present)
+    at = at.scatter_(1, slot, place)[:, 1:]
+    present = torch.arange(n_tokens, device=slot.device) < rank[:, -1:]
+    return Tokens(windows.item.gather(1, at) * present, at, present)
 
 
 class Activation(nn.Module):
@@ -102,20 +103,22 @@ class Activation(nn.Module):
         self.habit_power = nn.Parameter(torch.tensor(_ACTIVATIONS))
 
     def forward(self, windows: Windows, tokens: Tokens) -> Float[Tensor, "queries tokens features"]:
-        """Log activations and the log count of each token's item within the window."""
-        length = windows.item.shape[1]
-        item = torch.where(windows.present, windows.item, -2)
-        before = functional.pad(item[:, 1:], (0, 1), value=-3)
-        age_s = (windows.now_s[:, None] - windows.time_s).clamp(min=0).float()
-        log_age = torch.log1p(age_s / _AGE_UNIT_S)
-        log_place = torch.log1p(torch.arange(length, device=item.device).float())
-        used = (tokens.item[:, :, None] == item[:, None, :]) & tokens.present[:, :, None]
-        after_newest = used & (before == item[:, :1])[:, None, :]
-        parts = [torch.log1p(used.sum(-1, keepdim=True).float()) / 2]
-        for mask, power in ((used, self.power), (after_newest, self.habit_power)):
-            weight = torch.exp(-log_place[:, None] * power[:, 0] - log_age[..., None] * power[:, 1])
-            parts.append(torch.log(mask.to(weight.dtype) @ weight + 1e-3) / 3 + 1)
-        return torch.cat([part.float() for part in parts], dim=-1)
+        """The log count of each token's item within the window, and log activations."""
+        item, present = windows.item, windows.present
+        place = torch.arange(item.shape[1], device=item.device)
+        log_age = torch.log1p(windows.ages_s() / AGE_UNIT_S)
+        log_place = torch.log1p(place.float())
+        power = torch.cat([self.power, self.habit_power])
+        fading = log_place[:, None] * power[:, 0] + log_age[..., None] * power[:, 1]
+        after_newest = (item == item[:, :1]) & present
+        after_newest = functional.pad(after_newest[:, 1:], (0, 1))
+        counted, habit = torch.exp(-fading).chunk(2, dim=-1)
+        weight = torch.cat([counted, habit * after_newest[..., None]], dim=-1)
+        # What stands for no token counts what it likes: nobody reads it.
+        used = (tokens.item[:, :, None] == item[:, None, :]) & present[:, None, :]
+        active = torch.bmm(used.to(weight.dtype), weight).float()
+        n_used = torch.log1p(used.sum(-1, keepdim=True).float()) / 2
+        return torch.cat([n_used, torch.log(active + RARE) / 3 + 1], dim=-1)
 
 
 class NeighbourHeads(nn.Module):
@@ -136,7 +139,7 @@ class NeighbourHeads(nn.Module):
         """Weights of the newest tokens."""
         newest = slice(0, len(self.start))
         asked = (self.start + self.head(token[:, newest])) * present[:, newest, None]
-        return _NEIGHBOUR_SCALE * asked.float()
+        return NEIGHBOUR_SCALE * asked.float()
 
 
 class Readout(nn.Module):
@@ -207,7 +210,7 @@ class Readout(nn.Module):
             dynamic: State of each token's item now; None where items have no state.
             memories: What user and items remember; None where the network has no memory.
         """
-        age = log_seconds(windows.now_s[:, None] - windows.time_s.gather(1, tokens.at))
+        age = torch.log1p(windows.ages_s().gather(1, tokens.at).float())
         user = self._of_user(windows, tokens, age)
         feature = self._of_tokens(windows, tokens, age, user, dynamic)
         scale = self.code.in_features**0.5
@@ -220,17 +223,20 @@ class Readout(nn.Module):
         summary = self.rank[-1].expand(len(token), 1, -1)
         token = torch.cat([token, summary.to(token.dtype)], dim=1)
         token = token + self.mix(token)
-        mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
-        mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
-        for layer in self.layers:
-            token = layer(token, mask)
+        if len(self.layers):
+            mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
+            mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
+            for layer in self.layers:
+                token = layer(token, mask)
         token = self.last(token)
         score = self.heads(token[:, :-1]).float()
         pointer = score[..., 0] * tokens.present
         share = torch.softmax(score[..., 1].masked_fill(~tokens.present, -1e4), dim=-1)
         event = code if state is None else state
-        past = ((share * tokens.present)[..., None] * self.value(event)).sum(1)
-        newest = self.newest(event[:, 0]) * tokens.present[:, :1]
+        known = tokens.present[:, :1]
+        # Shares sum to 1 where there is a token, so the mean may be taken before the layer.
+        past = self.value((share[:, None, :] @ event)[:, 0]) * known
+        newest = self.newest(event[:, 0]) * known
         parts = [self.leave_out(past), self.leave_out(newest), token[:, -1], user]
         if memories is not None:
             parts.append(memories.user)
@@ -250,17 +256,10 @@ class Readout(nn.Module):
     def _of_user(
         self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]
     ) -> Float[Tensor, "queries 4"]:
-        known = tokens.present[:, 0].float()
-        n_tokens = tokens.present.sum(1).float()
-        return torch.stack(
-            [
-                torch.log1p(windows.n_past.float()) / 3,
-                age[:, 0] / 7 * known,
-                known,
-                n_tokens / self._n_tokens,
-            ],
-            dim=-1,
-        )
+        present = tokens.present.float()
+        known = present[:, 0]
+        n_past = torch.log1p(windows.n_past.float()) / 3
+        return torch.stack([n_past, age[:, 0] / 7 * known, known, present.mean(1)], dim=-1)
 
     def _of_tokens(
         self,

@@ -16,7 +16,8 @@ from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import part_of, queries_at_once
 from graphrec.tgn.learning_on import StreamFollower
-from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.network import QueryVectors, TemporalNetwork, joined_vectors
+from graphrec.tgn.network_at_rest import NetworkAtRest
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.readout import select_tokens
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
@@ -25,6 +26,8 @@ from graphrec.tgn.training import Trainer, train_network
 from graphrec.top_k import top_candidates, with_reasons
 
 _LOWEST: Final = 1e-6
+_FEW: Final = 4
+"""So many queries take less time one by one, with NumPy, than at once."""
 
 
 class TemporalNetworkSource:
@@ -65,6 +68,7 @@ class TemporalNetworkSource:
         self._state: TemporalState | None = None
         self._kept_code: Tensor | None = None
         self._follower: StreamFollower | None = None
+        self._at_rest: NetworkAtRest | None = None
 
     @property
     def name(self) -> str:
@@ -120,8 +124,7 @@ class TemporalNetworkSource:
         """
         if events.n_items > self.network.n_items:
             self.network.grow(events.n_items)
-            self._fitted.grow(self.network)
-            self._kept_code = None
+            self._forget_caches()
         self._fitted.absorb(events)
         if self._follower is not None and self._follower.add(events):
             self._fitted.refresh(self.network)
@@ -136,10 +139,9 @@ class TemporalNetworkSource:
         Raises:
             DataError: Names that were known are missing, or nothing was fitted.
         """
-        state = self._fitted
+        self._fitted  # noqa: B018 — refuses before the network is changed
         self.network.grow(self.network.n_items + content.n_items, content)
-        state.grow(self.network)
-        self._kept_code = None
+        self._forget_caches()
 
     @torch.no_grad()
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
@@ -152,9 +154,10 @@ class TemporalNetworkSource:
         size = queries_at_once(self.network)
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
-            windows = windows_of_queries(part, self._settings, self._device)
-            dot = self.network(windows, self._fitted, code=self._code())
-            dot = dot - dot.min(dim=1, keepdim=True).values + _LOWEST
+            now_s = torch.from_numpy(part.time_s).to(self._device)
+            vectors = self._vectors(part)
+            dot = self.network.scores_of_all(vectors, now_s, self._fitted, self._code())
+            dot = dot - dot.amin(dim=1, keepdim=True) + _LOWEST
             score[first : first + size] = dot.cpu().numpy()
         return score
 
@@ -181,9 +184,7 @@ class TemporalNetworkSource:
         size = queries_at_once(self.network)
         for first in range(0, len(queries), size):
             part = part_of(queries, first, first + size)
-            windows = windows_of_queries(part, self._settings, self._device)
-            asked = self.network.query_vectors(windows, self._fitted, code).code
-            vectors[first : first + size] = asked.cpu().numpy()
+            vectors[first : first + size] = self._vectors(part).code.cpu().numpy()
         return vectors
 
     @torch.no_grad()
@@ -220,11 +221,30 @@ class TemporalNetworkSource:
         share = torch.where(found, share, 0.0).clamp(max=1.0)
         return item.int().cpu().numpy(), share.float().cpu().numpy()
 
+    def _vectors(self, queries: Queries) -> QueryVectors:
+        """What queries ask for: a few one by one, many at once."""
+        code, state = self._code(), self._fitted
+        if self._at_rest is None or len(queries) > _FEW:
+            windows = windows_of_queries(queries, self._settings, self._device)
+            return self.network.query_vectors(windows, state, code)
+        singly = [self._at_rest.query_vectors(queries, row, state) for row in range(len(queries))]
+        return singly[0] if len(singly) == 1 else joined_vectors(singly)
+
     def _code(self) -> Tensor:
         """Unit vector of every item, computed once for all questions until an item is new."""
         if self._kept_code is None:
             self._kept_code = self.network.codes()
+            readable = NetworkAtRest.is_readable(self.network)
+            self._at_rest = NetworkAtRest(self.network, self._kept_code) if readable else None
         return self._kept_code
+
+    def _forget_caches(self) -> None:
+        """Let nothing be answered or absorbed by what was kept of other weights or fewer items.
+
+        To be called whenever either has changed; memories stay as they were told.
+        """
+        self._kept_code = None
+        self._fitted.renew(self.network)
 
     @property
     def _fitted(self) -> TemporalState:

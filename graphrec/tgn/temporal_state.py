@@ -22,7 +22,7 @@ class TemporalState(ItemHistory):
     same state, to rounding.
     """
 
-    same_for_all = True
+    row_per_item = True
 
     def __init__(self, network: TemporalNetwork, device: torch.device) -> None:
         """Start before the first event.
@@ -41,8 +41,12 @@ class TemporalState(ItemHistory):
         self._hand_over()
 
     @torch.no_grad()
-    def grow(self, network: TemporalNetwork) -> None:
-        """Let the items that the network has gained have a state: nothing happened to them."""
+    def renew(self, network: TemporalNetwork) -> None:
+        """Follow a network that has gained items or has other weights.
+
+        New items have a state in which nothing happened to them. What memories hold was told by the
+        weights of its time and stays; later events are told by these.
+        """
         self._items.grow(network.n_items)
         if self._memory is not None:
             self._memory.grow(network.codes())
@@ -67,7 +71,7 @@ class TemporalState(ItemHistory):
 
     @torch.no_grad()
     def refresh(self, network: TemporalNetwork) -> None:
-        """Compute the memories anew with the network's weights as they stand."""
+        """Compute all memories anew with the network's weights as they stand."""
         if self._memory is not None:
             self._memory.refresh(network.codes())
         self._hand_over()
@@ -91,4 +95,4 @@ class TemporalState(ItemHistory):
     def _hand_over(self) -> None:
         self.states = self._items.states
         if self._memory is not None:
-            self.memory = self._memory.table
+            self.memory, self.message = self._memory.table, self._memory.message

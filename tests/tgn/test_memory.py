@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from graphrec.tgn.event_index import EventIndex
+from graphrec.tgn.item_states import Found
 from graphrec.tgn.live_memory import LiveMemory
 from graphrec.tgn.memory import read_memory
 from graphrec.tgn.memory_table import memory_table, user_totals
@@ -145,9 +146,9 @@ def test_the_last_message_of_an_item_is_learnt_from(network):
     index = EventIndex(log, network.scale_s, CPU)
     users = user_totals(network.memory, index, network.memory.item_messages(network.codes()))
     table = memory_table(network.memory, index, users)
-    row, age_s = torch.tensor([[3, -1]]), torch.tensor([[5, 5]])
-    learning = network.memory.of_items(table, row, age_s, learning=True)
-    still = network.memory.of_items(table, row, age_s, learning=False)
+    found = Found(*(torch.tensor([part]) for part in ([True, False], [3, 0], [5, 5])))
+    learning = network.memory.of_items(table, found, learning=True)
+    still = network.memory.of_items(table, found, learning=False)
     torch.testing.assert_close(learning, still)
     learning.square().sum().backward()
     assert network.memory.of_user.weight.grad.abs().sum() > 0
