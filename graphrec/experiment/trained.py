@@ -1,7 +1,7 @@
 """Trained networks on disk: kept with what they were trained on, and refused anywhere else."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,13 @@ from graphrec.events.dataset import Dataset
 from graphrec.events.log import NodeType
 from graphrec.experiment.item_columns import item_features_of
 from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
+from graphrec.experiment.side_log import side_log_of
 from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.name_text import sentence_vectors
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.side_events import SideNodes
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.weights import arrays_of_network, network_of_arrays
 
@@ -34,9 +36,30 @@ def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> Te
             "network there and name its weights"
         )
     if method.weights is None:
-        return TemporalNetworkSource(method.network, method.training, content_for(method, dataset))
+        return TemporalNetworkSource(
+            method.network,
+            method.training,
+            content_for(method, dataset),
+            side=side_log_of(dataset, method.network, method.side_types),
+        )
     network, cut_s, _ = read_weights(method.weights, dataset)
-    return TemporalNetworkSource(trained=network, trained_until_s=cut_s)
+    return source_of_network(network, dataset, cut_s)
+
+
+def source_of_network(
+    network: TemporalNetwork, dataset: Dataset, trained_until_s: int | None = None
+) -> TemporalNetworkSource:
+    """A source with a trained network and the side events that it reads.
+
+    Raises:
+        SettingsError: The log has no events of the types that it was trained with.
+    """
+    names = [kind.name for kind in network.side_nodes.kinds]
+    return TemporalNetworkSource(
+        trained=network,
+        trained_until_s=trained_until_s,
+        side=side_log_of(dataset, network.settings, names),
+    )
 
 
 def content_for(method: TemporalNetworkMethod, dataset: Dataset) -> NodeContent:
@@ -98,6 +121,7 @@ def write_weights(
         "network": network.settings.model_dump(mode="json"),
         "n_publishers": content.n_publishers if content else 0,
         "n_keywords": content.n_keywords if content else 0,
+        "side": asdict(network.side_nodes),
         "data": dataset.name,
         "data_sha256": data_key(dataset),
         "protocol": protocol,
@@ -126,7 +150,12 @@ def read_weights(folder: Path, dataset: Dataset) -> tuple[TemporalNetwork, int, 
             f"{folder} was trained on {kept.data}, which differs from {dataset.name} — its rows "
             "would name other items; train it again"
         )
-    network = network_of_arrays(snapshot.arrays, kept.network, kept.n_publishers, kept.n_keywords)
+    try:
+        network = network_of_arrays(
+            snapshot.arrays, kept.network, kept.n_publishers, kept.n_keywords, kept.side
+        )
+    except SettingsError as error:
+        raise SnapshotError(f"{folder / 'manifest.json'}: side — {error}") from error
     return network, snapshot.cut_s, kept.protocol
 
 
@@ -179,6 +208,7 @@ class _Kept(BaseModel):
     network: NetworkSettings
     n_publishers: int = Field(ge=0, description="Publishers the network knows.")
     n_keywords: int = Field(ge=0, description="Keywords the network knows.")
+    side: SideNodes = Field(SideNodes(), description="What its side events may be.")
     data: str = Field(description="Name of the log.")
     data_sha256: str = Field(description="Its hash.")
     protocol: str = Field(description="What the network was trained for.")

@@ -11,6 +11,7 @@ from graphrec.tgn.attention import AttentionLayer
 from graphrec.tgn.item_states import DynamicFeatures, log_seconds, n_dynamic_features
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.side_reader import Beside
 
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
@@ -39,12 +40,14 @@ class Reading(NamedTuple):
         taste: What is asked for else, a unit vector in the space of identity vectors.
         dynamic: Weights of an item's vector of recent events.
         memory: Weights of an item's memory; None where the network has no memory.
+        side: Tokens of side events as attention left them; None where the network reads none.
     """
 
     pointer: Float[Tensor, "queries tokens"]
     taste: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"]
     memory: Float[Tensor, "queries memory"] | None
+    side: Float[Tensor, "queries side hidden"] | None = None
 
 
 class Memories(NamedTuple):
@@ -152,7 +155,7 @@ class Readout(nn.Module):
                 nn.init.zeros_(start_silent.weight)
                 nn.init.zeros_(start_silent.bias)
 
-    def forward(
+    def forward(  # noqa: PLR0913 — every part of the network that tokens are made of
         self,
         windows: Windows,
         tokens: Tokens,
@@ -160,6 +163,7 @@ class Readout(nn.Module):
         state: Float[Tensor, "queries tokens state_dim"] | None,
         dynamic: DynamicFeatures | None,
         memories: Memories | None,
+        beside: Beside | None = None,
     ) -> Reading:
         """Read queries.
 
@@ -170,6 +174,7 @@ class Readout(nn.Module):
             state: State of each token's event; None where the network has no event states.
             dynamic: State of each token's item now; None where items have no state.
             memories: What user and items remember; None where the network has no memory.
+            beside: Side events and contexts; None where the network reads none.
         """
         age = log_seconds(windows.now_s[:, None] - windows.time_s.gather(1, tokens.at))
         user = self._of_user(windows, tokens, age)
@@ -183,22 +188,31 @@ class Readout(nn.Module):
         token = token + self.rank[:-1]
         summary = self.rank[-1].expand(len(token), 1, -1)
         token = torch.cat([token, summary.to(token.dtype)], dim=1)
+        if beside is not None and beside.told is not None:
+            token = token + beside.told[:, None]
         token = token + self.mix(token)
         mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
         mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
+        if beside is not None and beside.side is not None:
+            token = torch.cat([token, beside.side.token.to(token.dtype)], dim=1)
+            mask = _seen_by_side(mask, beside.side.present)
         for layer in self.layers:
             token = layer(token, mask)
         token = self.last(token)
-        score = self.heads(token[:, :-1]).float()
+        token, summary, side = token.tensor_split((self._n_tokens, self._n_tokens + 1), dim=1)
+        score = self.heads(token).float()
         pointer = score[..., 0] * tokens.present
         share = torch.softmax(score[..., 1].masked_fill(~tokens.present, -1e4), dim=-1)
         event = code if state is None else state
         past = ((share * tokens.present)[..., None] * self.value(event)).sum(1)
         newest = self.newest(event[:, 0]) * tokens.present[:, :1]
-        parts = [self.leave_out(past), self.leave_out(newest), token[:, -1], user]
+        parts = [self.leave_out(past), self.leave_out(newest), summary[:, 0], user]
         if memories is not None:
             parts.append(memories.user)
-        joined = functional.gelu(self.join(torch.cat(parts, dim=-1)))
+        joined = self.join(torch.cat(parts, dim=-1))
+        if beside is not None:
+            joined = joined + beside.joined
+        joined = functional.gelu(joined)
         wanted = self.taste(self.leave_out(joined))
         if self.state is not None:
             wanted = wanted + newest
@@ -206,7 +220,7 @@ class Readout(nn.Module):
         remembered = None
         if self.remembered is not None and self.recall is not None and memories is not None:
             remembered = (self.remembered(joined) + self.recall(memories.user)).float()
-        return Reading(pointer, taste, self.dynamic(joined).float(), remembered)
+        return Reading(pointer, taste, self.dynamic(joined).float(), remembered, side)
 
     def _of_user(
         self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]
@@ -246,3 +260,17 @@ class Readout(nn.Module):
         if self.activation is not None:
             parts.append(self.activation(windows, tokens))
         return torch.cat(parts, dim=-1)
+
+
+def _seen_by_side(
+    mask: Bool[Tensor, "queries 1 places places"], present: Bool[Tensor, "queries side"]
+) -> Bool[Tensor, "queries 1 all all"]:
+    """The mask with side events behind: they see everything, and nothing else sees them.
+
+    What others know of them they are told, so that nothing changes before something is learnt.
+    """
+    n_side, n_places = present.shape[1], mask.shape[-1]
+    # The summary, last of the others, sees every token that there is.
+    reached = torch.cat([mask[:, 0, -1], present], dim=-1)[:, None, None]
+    own = torch.eye(n_places + n_side, dtype=torch.bool, device=mask.device)[n_places:]
+    return torch.cat([functional.pad(mask, (0, n_side)), reached | own], dim=-2)
