@@ -226,9 +226,9 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
         content,
         n_users=dataset.n_users,
         seed=training.seed,
-        side=side.nodes if side else None,
+        side=side.nodes if side is not None else None,
     ).to(device)
-    known = SideIndex(side, method.network, device) if side else None
+    known = SideIndex(side, method.network, device) if side is not None else None
     index = EventIndex(task.events, network.scale_s, device, known)
     validation, test = task.judges(index, network)
     target = torch.arange(task.n_training, device=device)

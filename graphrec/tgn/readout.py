@@ -155,7 +155,7 @@ class Readout(nn.Module):
                 nn.init.zeros_(start_silent.weight)
                 nn.init.zeros_(start_silent.bias)
 
-    def forward(  # noqa: PLR0913 — every part of the network that tokens are made of
+    def forward(  # noqa: PLR0913, PLR0917 — every part of the network that tokens are made of
         self,
         windows: Windows,
         tokens: Tokens,

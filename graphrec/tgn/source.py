@@ -249,7 +249,7 @@ class TemporalNetworkSource:
             content,
             n_users=events.n_users,
             seed=self._training.seed,
-            side=self._side_log.nodes if self._side_log else None,
+            side=self._side_log.nodes if self._side_log is not None else None,
         )
         network.to(self._device)
         if not len(events):
