@@ -139,6 +139,11 @@ class TemporalNetworkMethod(_Method):
         description="Columns of the items table that a network reads: numbers (standardised on the "
         "items of training), text and true/false (a vector for each value).",
     )
+    side_types: tuple[str, ...] = Field(
+        (),
+        description="Edge types from users that `network.side_events` reads; none named: those of "
+        "role search or negative, and those to publishers.",
+    )
     target_weights: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(
         {},
         description="How much predicting an event counts, by event type; 1 for one not named. "
@@ -155,9 +160,25 @@ class TemporalNetworkMethod(_Method):
 
     @model_validator(mode="after")
     def _weights_stand_alone(self) -> "TemporalNetworkMethod":
-        trained_by = {"network", "training", "item_features", "target_weights", "learn_refusals"}
+        trained_by = {
+            "network",
+            "training",
+            "item_features",
+            "side_types",
+            "target_weights",
+            "learn_refusals",
+        }
         if self.weights is not None and (given := trained_by & self.model_fields_set):
             raise ValueError(f"weights hold a trained network — drop {' and '.join(sorted(given))}")
+        return self
+
+    @model_validator(mode="after")
+    def _side_types_are_read(self) -> "TemporalNetworkMethod":
+        if self.side_types and not self.network.side_events:
+            raise ValueError(
+                f"side_types {', '.join(self.side_types)} without network.side_events — 1 or more "
+                "of them are to be read"
+            )
         return self
 
 
@@ -223,4 +244,17 @@ class ExperimentSettings(FigureSettings):
         given = [method.name for method in self.methods if method.name is not None]
         if len(set(given)) < len(given):
             raise ValueError(f"methods are named {', '.join(given)} — every name must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _is_told_no_future(self) -> "ExperimentSettings":
+        told = any(
+            isinstance(method, TemporalNetworkMethod) and method.network.is_told_more
+            for method in self.methods
+        )
+        if told and any(isinstance(protocol, LastOutProtocol) for protocol in self.evaluate):
+            raise ValueError(
+                "last_out asks as of the log's end, after the items it holds out — side_events and "
+                "context_hours must be 0 under it"
+            )
         return self

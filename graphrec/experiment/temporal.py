@@ -21,6 +21,7 @@ from graphrec.experiment.settings import (
     ExperimentSettings,
     TemporalNetworkMethod,
 )
+from graphrec.experiment.side_log import side_log_of
 from graphrec.experiment.target_weights import refused_items, weighed_events
 from graphrec.experiment.trained import TrainedWeights, content_for, data_key, write_weights
 from graphrec.experiment.training_tasks import Task, task_of
@@ -33,6 +34,7 @@ from graphrec.tgn.learning_on import LearningOn, ranks_learning_on
 from graphrec.tgn.negatives import GivenNegatives
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import TrainingSettings
+from graphrec.tgn.side_index import SideIndex
 from graphrec.tgn.training import Epoch, Trainer, Verdict, train_network
 
 RESULT = "training.json"
@@ -111,6 +113,8 @@ def train_experiment(  # noqa: PLR0913 — what a command's options say is passe
     board = has_tensorboard(tensorboard)
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
+    for method in methods:
+        side_log_of(dataset, method.network, method.side_types)
     place = _Place(dataset, folder, device, progress, resume, board)
     plans = [
         _plan_of(
@@ -204,6 +208,7 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: Task, data: DataSet
         "network": method.network.model_dump(mode="json"),
         "content": method.content,
         "item_features": list(method.item_features),
+        "side_types": list(method.side_types),
         "target_weights": dict(method.target_weights),
         "learn_refusals": method.learn_refusals,
         "training": training.model_dump(mode="json"),
@@ -219,10 +224,16 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     dataset, device, progress = place.dataset, place.device, place.progress
     content = content_for(method, dataset).learnt_from(task.events.item_row[: task.n_training])
     torch.manual_seed(training.seed)
+    side = side_log_of(dataset, method.network, method.side_types)
     network = TemporalNetwork(
-        method.network, content, n_users=dataset.n_users, seed=training.seed
+        method.network,
+        content,
+        n_users=dataset.n_users,
+        seed=training.seed,
+        side=side.nodes if side is not None else None,
     ).to(device)
-    index = EventIndex(task.events, network.scale_s, device)
+    known = SideIndex(side, method.network, device) if side is not None else None
+    index = EventIndex(task.events, network.scale_s, device, known)
     validation, test = task.judges(index, network)
     target = torch.arange(task.n_training, device=device)
     label = f"{plan.name}, {task.label}, seed {training.seed}"

@@ -1,7 +1,7 @@
 """Trained networks on disk: kept with what they were trained on, and refused anywhere else."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +13,31 @@ from graphrec.events.dataset import Dataset
 from graphrec.events.log import NodeType
 from graphrec.experiment.item_columns import item_features_of
 from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
+from graphrec.experiment.side_log import side_log_of
 from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.name_text import sentence_vectors
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.side_events import SideNodes
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.weights import arrays_of_network, network_of_arrays
+
+
+class TrainedWeights(NamedTuple):
+    """A trained network and how it came about.
+
+    Attributes:
+        network: The network.
+        cut_s: Everything it learnt lies before this time, UTC seconds.
+        protocol: What it was trained for, such as `stream`.
+        training: How; it goes on learning by this, where it does.
+    """
+
+    network: TemporalNetwork
+    cut_s: int
+    protocol: str
+    training: TrainingSettings
 
 
 def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> TemporalNetworkSource:
@@ -35,10 +53,28 @@ def build_temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> Te
             "network there and name its weights"
         )
     if method.weights is None:
-        return TemporalNetworkSource(method.network, method.training, content_for(method, dataset))
-    known = read_weights(method.weights, dataset)
+        return TemporalNetworkSource(
+            method.network,
+            method.training,
+            content_for(method, dataset),
+            side=side_log_of(dataset, method.network, method.side_types),
+        )
+    return source_of_weights(read_weights(method.weights, dataset), dataset)
+
+
+def source_of_weights(trained: TrainedWeights, dataset: Dataset) -> TemporalNetworkSource:
+    """A source with a trained network and the side events that it reads.
+
+    Raises:
+        SettingsError: The log has no events of the types that it was trained with.
+    """
+    network = trained.network
+    names = [kind.name for kind in network.side_nodes.kinds]
     return TemporalNetworkSource(
-        training=known.training, trained=known.network, trained_until_s=known.cut_s
+        training=trained.training,
+        trained=network,
+        trained_until_s=trained.cut_s,
+        side=side_log_of(dataset, network.settings, names),
     )
 
 
@@ -81,22 +117,6 @@ def content_of(dataset: Dataset) -> NodeContent:
     )
 
 
-class TrainedWeights(NamedTuple):
-    """A trained network and how it came about.
-
-    Attributes:
-        network: The network.
-        cut_s: Everything it learnt lies before this time, UTC seconds.
-        protocol: What it was trained for, such as `stream`.
-        training: How; it goes on learning by this, where it does.
-    """
-
-    network: TemporalNetwork
-    cut_s: int
-    protocol: str
-    training: TrainingSettings
-
-
 def write_weights(trained: TrainedWeights, dataset: Dataset, folder: Path) -> None:
     """Keep a trained network as a snapshot.
 
@@ -115,6 +135,7 @@ def write_weights(trained: TrainedWeights, dataset: Dataset, folder: Path) -> No
         "training": trained.training.model_dump(mode="json"),
         "n_publishers": content.n_publishers if content else 0,
         "n_keywords": content.n_keywords if content else 0,
+        "side": asdict(network.side_nodes),
         "data": dataset.name,
         "data_sha256": data_key(dataset),
         "protocol": trained.protocol,
@@ -144,7 +165,12 @@ def read_weights(folder: Path, dataset: Dataset) -> TrainedWeights:
             f"{folder} was trained on {kept.data}, which differs from {dataset.name} — its rows "
             "would name other items; train it again"
         )
-    network = network_of_arrays(snapshot.arrays, kept.network, kept.n_publishers, kept.n_keywords)
+    try:
+        network = network_of_arrays(
+            snapshot.arrays, kept.network, kept.n_publishers, kept.n_keywords, kept.side
+        )
+    except SettingsError as error:
+        raise SnapshotError(f"{folder / 'manifest.json'}: side — {error}") from error
     return TrainedWeights(network, snapshot.cut_s, kept.protocol, kept.training)
 
 
@@ -198,6 +224,7 @@ class _Kept(BaseModel):
     training: TrainingSettings = Field(TrainingSettings(), description="How it was trained.")
     n_publishers: int = Field(ge=0, description="Publishers the network knows.")
     n_keywords: int = Field(ge=0, description="Keywords the network knows.")
+    side: SideNodes = Field(SideNodes(), description="What its side events may be.")
     data: str = Field(description="Name of the log.")
     data_sha256: str = Field(description="Its hash.")
     protocol: str = Field(description="What the network was trained for.")

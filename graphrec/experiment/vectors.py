@@ -11,9 +11,8 @@ from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.events.history import HistoryIndex
 from graphrec.events.ids import IdMap, Key
-from graphrec.experiment.trained import read_weights
+from graphrec.experiment.trained import read_weights, source_of_weights
 from graphrec.snapshot import Snapshot, write_snapshot
-from graphrec.tgn.source import TemporalNetworkSource
 
 VectorType = Literal["user", "item", "publisher", "keyword"]
 VECTOR_TYPES: Final[tuple[VectorType, ...]] = get_args(VectorType)
@@ -33,7 +32,7 @@ class NodeVectors:
             SnapshotError: The weights are damaged, or belong to another log.
         """
         self._dataset = dataset
-        self._source = TemporalNetworkSource(trained=read_weights(weights, dataset)[0])
+        self._source = source_of_weights(read_weights(weights, dataset), dataset)
         events = dataset.log.interactions()
         self._cut_s = int(dataset.log.time_s[-1]) + 1 if len(dataset.log) else 0
         self._source.fit(events, self._cut_s)

@@ -19,6 +19,7 @@ from graphrec.tgn.item_states import MemoryTable, StateTable
 from graphrec.tgn.neighbours import Visits
 from graphrec.tgn.questions import EventRows, ItemHistory, Windows
 from graphrec.tgn.settings import NeighbourSettings
+from graphrec.tgn.side_index import SideIndex
 
 _ALIGNED: Final = 8
 """Rows are as long as a multiple of this: fast attention kernels want it."""
@@ -33,9 +34,19 @@ class EventIndex:
     """
 
     def __init__(
-        self, events: Interactions, scale_s: Float[Tensor, " scales"], device: torch.device
+        self,
+        events: Interactions,
+        scale_s: Float[Tensor, " scales"],
+        device: torch.device,
+        side: SideIndex | None = None,
     ) -> None:
         """Index `events`, sorted by time.
+
+        Args:
+            events: The log.
+            scale_s: Time scales of popularity, seconds.
+            device: Where the index lies.
+            side: What windows hold besides; None: nothing.
 
         Raises:
             DataError: The log is empty or not sorted.
@@ -44,7 +55,7 @@ class EventIndex:
             raise DataError("no events to index — the temporal network needs at least one")
         if bool((np.diff(events.time_s) < 0).any()):
             raise DataError("events to index are not sorted by time — sort them stably first")
-        self.device = device
+        self.device, self.side = device, side
         self.n_events = len(events)
         self.n_users, self.n_items = events.n_users, events.n_items
         self.time_s = torch.from_numpy(np.ascontiguousarray(events.time_s)).to(device)
@@ -108,6 +119,7 @@ class EventIndex:
             now_s,
             end - start,
             None,
+            self.side.windows(user, now_s) if self.side else None,
         )
 
     def hidden_behind(
@@ -166,6 +178,7 @@ class EventIndex:
             windows.now_s,
             windows.n_past,
             rows,
+            windows.side,
         )
 
     def history(self, bound: Int[Tensor, " queries"]) -> "IndexedHistory":

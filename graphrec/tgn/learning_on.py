@@ -1,5 +1,7 @@
 """Weights that follow a stream: what was predicted is learnt, together with some of the past."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -151,7 +153,7 @@ class StreamFollower:
         training: TrainingSettings,
         settings: LearningOnSettings,
         learnt: Interactions,
-        device: torch.device,
+        index_of: Callable[[Interactions, TemporalNetwork], EventIndex],
     ) -> None:
         """Start where training ended.
 
@@ -160,9 +162,9 @@ class StreamFollower:
             training: How it was trained.
             settings: How often and how much it learns.
             learnt: The log it was trained on.
-            device: The network's.
+            index_of: Makes the index of a log, with all that the network reads.
         """
-        self._network, self._device = network, device
+        self._network, self._index_of = network, index_of
         self._learner = LearningOn(network, training, settings, len(learnt))
         self._parts = [learnt]
         self._n_events = len(learnt)
@@ -179,5 +181,5 @@ class StreamFollower:
             return False
         log = joined_log(self._parts)
         self._parts = [log]
-        index = EventIndex(log, self._network.scale_s, self._device)
+        index = self._index_of(log, self._network)
         return self._learner.learn_until(len(log), index, torch.from_numpy(log.weight))

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from graphrec.errors import SettingsError
 from graphrec.tgn.codes import SPREAD_UP_TO, random_codes, spread_codes
 from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
@@ -17,6 +18,8 @@ from graphrec.tgn.neighbours import AskedItems, neighbour_scores
 from graphrec.tgn.questions import ItemHistory, Windows
 from graphrec.tgn.readout import Memories, Reading, Readout, Tokens, select_tokens
 from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.side_events import SideNodes
+from graphrec.tgn.side_reader import Beside, ContextReader, SideReader
 
 
 class PastWeights(NamedTuple):
@@ -64,9 +67,10 @@ class TemporalNetwork(nn.Module):
     """Scores items for users as of a time, from what happened strictly before.
 
     An item's vector is `[code_i, dynamic_i(t), memory_i(t), bias_i]`, a query's
-    `[s (sum_k p_k code_k + g taste), w, v, 1]` with k over the user's newest distinct items: past
-    items are pointed at by their own codes, others found by taste, w weighs what has been going on
-    with each item lately, and v who has come to it.
+    `[s (sum_k p_k code_k + g taste), w, v, 1]` with k over the user's newest distinct items and
+    side events: past items are pointed at by their own codes and what was searched for by its
+    keyword's, others found by taste, w weighs what has been going on with each item lately, and v
+    who has come to it.
 
     Source:
         Rossi et al. 2020, arXiv:2006.10637; queries point at past items, and scores are dot
@@ -74,7 +78,13 @@ class TemporalNetwork(nn.Module):
     """
 
     def __init__(
-        self, settings: NetworkSettings, content: NodeContent, *, n_users: int = 0, seed: int = 0
+        self,
+        settings: NetworkSettings,
+        content: NodeContent,
+        *,
+        n_users: int = 0,
+        seed: int = 0,
+        side: SideNodes | None = None,
     ) -> None:
         """Draw a network.
 
@@ -83,9 +93,14 @@ class TemporalNetwork(nn.Module):
             content: What is known of the items, and how many there are.
             n_users: Users that get a vector of their own, where the settings want it.
             seed: Decides where it starts.
+            side: What side events and contexts may be; None: there are none.
+
+        Raises:
+            SettingsError: The settings want side events or contexts, and there are none.
         """
         super().__init__()
         self.settings = settings
+        self.side_nodes = _checked(side or SideNodes(), settings)
         n_items, dim = content.n_items, settings.dim
         generator = torch.Generator().manual_seed(seed)
         spread = settings.spread_codes and n_items <= SPREAD_UP_TO and not content.is_known
@@ -98,6 +113,7 @@ class TemporalNetwork(nn.Module):
             self.states = EventStates(settings) if settings.state_layers else None
             self.readout = Readout(settings)
             self.memory = NodeMemory(settings) if settings.memory_dim else None
+            self.side, self.contexts = self._readers_beside(content)
         self.user = nn.Parameter(torch.zeros(n_users, dim)) if settings.user_identities else None
         self.bias = nn.Parameter(torch.zeros(n_items), requires_grad=learnt)
         self.log_scale = nn.Parameter(torch.tensor(settings.score_scale).log())
@@ -153,7 +169,7 @@ class TemporalNetwork(nn.Module):
             history: States of items as each query knows them.
             code: Unit vector of every item.
         """
-        reading, tokens, of_token = self._read(windows, history, code)
+        reading, tokens, of_token, beside = self._read(windows, history, code)
         settings = self.settings
         wanted = reading.taste * self.taste_scale * settings.taste
         if self.user is not None and len(self.user):
@@ -162,6 +178,8 @@ class TemporalNetwork(nn.Module):
             wanted = wanted + own * known[:, None]
         if settings.identity_path:
             wanted = wanted + (reading.pointer[:, None, :] @ of_token)[:, 0]
+        if self.side is not None and reading.side is not None and beside and beside.side:
+            wanted = wanted + self.side.wanted(reading.side, beside.side)
         return QueryVectors(
             wanted * self.log_scale.exp(),
             reading.dynamic if settings.n_scales else None,
@@ -284,7 +302,7 @@ class TemporalNetwork(nn.Module):
 
     def _read(
         self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
-    ) -> tuple[Reading, Tokens, Float[Tensor, "queries tokens dim"]]:
+    ) -> tuple[Reading, Tokens, Float[Tensor, "queries tokens dim"], Beside | None]:
         if not self.settings.times:
             windows = windows.without_times()
         tokens = select_tokens(windows, self.settings.tokens)
@@ -298,8 +316,9 @@ class TemporalNetwork(nn.Module):
         if self.settings.n_scales:
             features = dynamic_features(history.states, found, self.scale_s)
         memories = self._memories(windows, found, history, code)
-        reading = self.readout(windows, tokens, of_token, state, features, memories)
-        return reading, tokens, of_token
+        beside = self._beside(windows, tokens, of_token, code)
+        reading = self.readout(windows, tokens, of_token, state, features, memories, beside)
+        return reading, tokens, of_token, beside
 
     def _past_weights(self, tokens: Tokens, reading: Reading) -> PastWeights | None:
         if self.settings.neighbours is None or reading.neighbours is None:
@@ -320,6 +339,41 @@ class TemporalNetwork(nn.Module):
         visits = history.visits(past.item, settings)
         return score + neighbour_scores(past.weight, visits, now_s, asked, settings)
 
+    def _readers_beside(
+        self, content: NodeContent
+    ) -> tuple[SideReader | None, ContextReader | None]:
+        settings, nodes = self.settings, self.side_nodes
+        width = self.readout.join.out_features
+        side, contexts = None, None
+        if settings.side_events:
+            side = SideReader(settings, nodes, width, has_names=bool(content.n_names))
+        if settings.context_hours:
+            contexts = ContextReader(settings, nodes.n_contexts, width)
+        return side, contexts
+
+    def _beside(
+        self, windows: Windows, tokens: Tokens, of_token: Tensor, code: Tensor
+    ) -> Beside | None:
+        if self.side is None and self.contexts is None:
+            return None
+        if windows.side is None:
+            raise SettingsError(
+                "the network reads side events or contexts and is asked without any — give it the "
+                "side events of its log"
+            )
+        beside = Beside(None, None, code.new_zeros(()))
+        if self.side is not None:
+            names = None
+            if self.side.has_names and self.content is not None:
+                vectors = functional.normalize(self.content.name_vectors(), dim=-1)
+                names = vectors, self.content.n_publishers
+            past = of_token, tokens.present
+            beside = self.side(windows, windows.side, past, code, names)
+        if self.contexts is not None:
+            joined = beside.joined + self.contexts(windows.side.holds)
+            beside = beside._replace(joined=joined)
+        return beside
+
     def _memories(
         self, windows: Windows, found: Found, history: ItemHistory, code: Tensor
     ) -> Memories | None:
@@ -330,3 +384,18 @@ class TemporalNetwork(nn.Module):
             return Memories(user, user.new_zeros(*found.at.shape, self.settings.memory_dim))
         learning = torch.is_grad_enabled()
         return Memories(user, self.memory.of_items(history.memory, found, learning=learning))
+
+
+def _checked(side: SideNodes, settings: NetworkSettings) -> SideNodes:
+    """The nodes, where there are such as the settings want.
+
+    Raises:
+        SettingsError: There are not.
+    """
+    if settings.side_events and not side.kinds:
+        raise SettingsError(
+            f"side_events {settings.side_events} — no kind of side event is known to read"
+        )
+    if settings.context_hours and not side.n_contexts:
+        raise SettingsError(f"context_hours {settings.context_hours} — no context is known to read")
+    return side

@@ -7,10 +7,14 @@ from jaxtyping import Bool, Int64
 from graphrec.stages import Queries
 from graphrec.tgn.questions import EventRows, Windows
 from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.side_index import SideIndex
 
 
 def windows_of_queries(
-    queries: Queries, settings: NetworkSettings, device: torch.device
+    queries: Queries,
+    settings: NetworkSettings,
+    device: torch.device,
+    side: SideIndex | None = None,
 ) -> Windows:
     """The newest events of each query's history, with the rows their states need.
 
@@ -18,6 +22,7 @@ def windows_of_queries(
         queries: Histories, newest first; an anonymous session's is as good as a user's.
         settings: How many events are read.
         device: Where the windows go.
+        side: What the windows hold besides; None: nothing.
     """
     context = settings.context if settings.state_layers else settings.window
     length = np.diff(queries.history_ptr)
@@ -44,16 +49,19 @@ def windows_of_queries(
         newest_first = context - 1 - np.arange(window)
         at = np.where(present[:, :window], np.arange(n)[:, None] * context + newest_first, 0)
         where = torch.from_numpy(at).to(device)
+    user = torch.from_numpy(queries.user_row.astype(np.int64)).to(device)
+    now_s = torch.from_numpy(queries.time_s).to(device)
     return Windows(
         torch.from_numpy(item[:, :window].copy()).to(device),
         torch.from_numpy(time_s[:, :window].copy()).to(device),
         torch.from_numpy(present[:, :window].copy()).to(device),
         torch.from_numpy(newest).to(device),
         where,
-        torch.from_numpy(queries.user_row.astype(np.int64)).to(device),
-        torch.from_numpy(queries.time_s).to(device),
+        user,
+        now_s,
         torch.from_numpy(length.astype(np.int64)).to(device),
         rows,
+        side.windows(user, now_s) if side else None,
     )
 
 

@@ -28,6 +28,25 @@ class EventRows:
 
 
 @dataclass(frozen=True, slots=True)
+class SideWindows:
+    """The newest side events of each query's user, newest first, and the contexts that hold.
+
+    Attributes:
+        kind: Kind of each event; 0 where there is none.
+        row: Node that it leads to, within the type that its kind says.
+        time_s: UTC seconds.
+        present: Whether there is an event.
+        holds: Whether each context holds.
+    """
+
+    kind: Int[Tensor, "queries side"]
+    row: Int[Tensor, "queries side"]
+    time_s: Int[Tensor, "queries side"]
+    present: Bool[Tensor, "queries side"]
+    holds: Bool[Tensor, "queries contexts"]
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """The newest events of each query's user, newest first, and what each item has gone through.
 
@@ -42,6 +61,7 @@ class Windows:
         now_s: The moment of each query, UTC seconds.
         n_past: Events of the user before the query, also those beyond the window.
         rows: Events that states are computed over; None as `place`.
+        side: Side events and contexts; None where the network reads none.
     """
 
     item: Int[Tensor, "queries window"]
@@ -53,6 +73,7 @@ class Windows:
     now_s: Int[Tensor, " queries"]
     n_past: Int[Tensor, " queries"]
     rows: EventRows | None
+    side: SideWindows | None = None
 
     def ages_s(self) -> Int[Tensor, "queries window"]:
         """Seconds between each event and its query; 0 where an event comes later."""

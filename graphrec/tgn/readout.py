@@ -12,6 +12,7 @@ from graphrec.tgn.item_states import DynamicFeatures, n_dynamic_features
 from graphrec.tgn.neighbours import N_CHANNELS
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.side_reader import Beside
 
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
@@ -50,13 +51,15 @@ class Reading(NamedTuple):
         memory: Weights of an item's memory; None where the network has no memory.
         neighbours: How much what was found beside each of the newest tokens' items is asked for, in
             each channel of `neighbour_scores`; None where the network looks up no neighbours.
+        side: Tokens of side events as attention left them; None where the network reads none.
     """
 
     pointer: Float[Tensor, "queries tokens"]
     taste: Float[Tensor, "queries dim"]
     dynamic: Float[Tensor, "queries dynamic"]
     memory: Float[Tensor, "queries memory"] | None
-    neighbours: Float[Tensor, "queries newest channels"] | None
+    neighbours: Float[Tensor, "queries newest channels"] | None = None
+    side: Float[Tensor, "queries side hidden"] | None = None
 
 
 class Memories(NamedTuple):
@@ -191,7 +194,7 @@ class Readout(nn.Module):
                 nn.init.zeros_(start_silent.weight)
                 nn.init.zeros_(start_silent.bias)
 
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917 — every part of the network that tokens are made of
         self,
         windows: Windows,
         tokens: Tokens,
@@ -199,6 +202,7 @@ class Readout(nn.Module):
         state: Float[Tensor, "queries tokens state_dim"] | None,
         dynamic: DynamicFeatures | None,
         memories: Memories | None,
+        beside: Beside | None = None,
     ) -> Reading:
         """Read queries.
 
@@ -209,6 +213,7 @@ class Readout(nn.Module):
             state: State of each token's event; None where the network has no event states.
             dynamic: State of each token's item now; None where items have no state.
             memories: What user and items remember; None where the network has no memory.
+            beside: Side events and contexts; None where the network reads none.
         """
         age = torch.log1p(windows.ages_s().gather(1, tokens.at).float())
         user = self._of_user(windows, tokens, age)
@@ -222,14 +227,21 @@ class Readout(nn.Module):
         token = token + self.rank[:-1]
         summary = self.rank[-1].expand(len(token), 1, -1)
         token = torch.cat([token, summary.to(token.dtype)], dim=1)
+        if beside is not None and beside.told is not None:
+            token = token + beside.told[:, None]
         token = token + self.mix(token)
+        if beside is not None and beside.side is not None:
+            token = torch.cat([token, beside.side.token.to(token.dtype)], dim=1)
         if len(self.layers):
             mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
             mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
+            if beside is not None and beside.side is not None:
+                mask = _seen_by_side(mask, beside.side.present)
             for layer in self.layers:
                 token = layer(token, mask)
         token = self.last(token)
-        score = self.heads(token[:, :-1]).float()
+        token, summary, side = token.tensor_split((self._n_tokens, self._n_tokens + 1), dim=1)
+        score = self.heads(token).float()
         pointer = score[..., 0] * tokens.present
         share = torch.softmax(score[..., 1].masked_fill(~tokens.present, -1e4), dim=-1)
         event = code if state is None else state
@@ -237,10 +249,13 @@ class Readout(nn.Module):
         # Shares sum to 1 where there is a token, so the mean may be taken before the layer.
         past = self.value((share[:, None, :] @ event)[:, 0]) * known
         newest = self.newest(event[:, 0]) * known
-        parts = [self.leave_out(past), self.leave_out(newest), token[:, -1], user]
+        parts = [self.leave_out(past), self.leave_out(newest), summary[:, 0], user]
         if memories is not None:
             parts.append(memories.user)
-        joined = functional.gelu(self.join(torch.cat(parts, dim=-1)))
+        joined = self.join(torch.cat(parts, dim=-1))
+        if beside is not None:
+            joined = joined + beside.joined
+        joined = functional.gelu(joined)
         wanted = self.taste(self.leave_out(joined))
         if self.state is not None:
             wanted = wanted + newest
@@ -248,10 +263,10 @@ class Readout(nn.Module):
         remembered = None
         if self.remembered is not None and self.recall is not None and memories is not None:
             remembered = (self.remembered(joined) + self.recall(memories.user)).float()
-        beside = None
+        past_items = None
         if self.neighbours is not None:
-            beside = self.neighbours(token[:, :-1], tokens.present)
-        return Reading(pointer, taste, self.dynamic(joined).float(), remembered, beside)
+            past_items = self.neighbours(token, tokens.present)
+        return Reading(pointer, taste, self.dynamic(joined).float(), remembered, past_items, side)
 
     def _of_user(
         self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]
@@ -284,3 +299,17 @@ class Readout(nn.Module):
         if self.activation is not None:
             parts.append(self.activation(windows, tokens))
         return torch.cat(parts, dim=-1)
+
+
+def _seen_by_side(
+    mask: Bool[Tensor, "queries 1 places places"], present: Bool[Tensor, "queries side"]
+) -> Bool[Tensor, "queries 1 all all"]:
+    """The mask with side events behind: they see everything, and nothing else sees them.
+
+    What others know of them they are told, so that nothing changes before something is learnt.
+    """
+    n_side, n_places = present.shape[1], mask.shape[-1]
+    # The summary, last of the others, sees every token that there is.
+    reached = torch.cat([mask[:, 0, -1], present], dim=-1)[:, None, None]
+    own = torch.eye(n_places + n_side, dtype=torch.bool, device=mask.device)[n_places:]
+    return torch.cat([functional.pad(mask, (0, n_side)), reached | own], dim=-2)

@@ -111,6 +111,20 @@ class NetworkSettings(_Settings):
         description="Look up what stood beside a user's past items in others' sequences, as a "
         "co-watch graph does, exactly and up to the last second; null: leave it to the memories.",
     )
+    side_events: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Newest side events of a user that are read, such as searches; 0: none. Which "
+        "edge types count is the method's `side_types`.",
+    )
+    context_hours: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="How long a context holds after each of its events of role occurs, hours; 0: "
+        "contexts are not read.",
+    )
     taste_scale: float = Field(0.3, gt=0, le=100, description="Length of a user's taste at first.")
     score_scale: float = Field(
         12.0, gt=0, le=1000, description="What cosines are multiplied by at first; learned."
@@ -164,6 +178,11 @@ class NetworkSettings(_Settings):
             )
         if self.memory_dim and not self.times:
             raise ValueError("memory_dim without times — memories fade with time")
+        if (self.side_events or self.context_hours) and not self.times:
+            raise ValueError(
+                f"side_events {self.side_events} and context_hours {self.context_hours} without "
+                "times — their place among other events is told by time"
+            )
         if self.memory_dim % len(self.memory_parts):
             raise ValueError(
                 f"memory_dim {self.memory_dim} — a multiple of the {len(self.memory_parts)} "
@@ -175,6 +194,11 @@ class NetworkSettings(_Settings):
     def n_scales(self) -> int:
         """Time scales of an item's popularity."""
         return len(self.popularity_scales_hours)
+
+    @property
+    def is_told_more(self) -> bool:
+        """Whether side events or contexts are read."""
+        return bool(self.side_events or self.context_hours)
 
     @property
     def context(self) -> int:

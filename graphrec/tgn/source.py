@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphrec.checks import refuse_future, refuse_unknown_items
-from graphrec.errors import DataError, LeakageError
+from graphrec.errors import DataError, LeakageError, SettingsError
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
@@ -21,6 +21,8 @@ from graphrec.tgn.network_at_rest import NetworkAtRest
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.readout import select_tokens
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.side_events import SideLog
+from graphrec.tgn.side_index import SideIndex
 from graphrec.tgn.temporal_state import TemporalState
 from graphrec.tgn.training import Trainer, train_network
 from graphrec.top_k import top_candidates, with_reasons
@@ -38,7 +40,7 @@ class TemporalNetworkSource:
 
     absorbs = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 — what is given is a network, or all that one is made from
         self,
         network: NetworkSettings | None = None,
         training: TrainingSettings | None = None,
@@ -47,6 +49,7 @@ class TemporalNetworkSource:
         trained: TemporalNetwork | None = None,
         trained_until_s: int | None = None,
         device: torch.device | None = None,
+        side: SideLog | None = None,
     ) -> None:
         """Prepare a source.
 
@@ -57,6 +60,10 @@ class TemporalNetworkSource:
             trained: A trained network; `fit` then only sets the states of the items.
             trained_until_s: Everything `trained` learnt lies before this time, UTC seconds.
             device: Where to compute; None: a CPU.
+            side: Side events and contexts, of which a query sees what lies before it; None: none.
+
+        Raises:
+            SettingsError: The network reads side events or contexts of which `side` tells nothing.
         """
         self._settings = trained.settings if trained else network or NetworkSettings()
         self._training = training or TrainingSettings()
@@ -64,6 +71,11 @@ class TemporalNetworkSource:
         self._trained_until_s = trained_until_s
         self._device = device or torch.device("cpu")
         self._trained = trained.to(self._device).eval() if trained else None
+        self._side_log = side if self._settings.is_told_more else None
+        self._side: SideIndex | None = None
+        if self._settings.is_told_more:
+            side = _checked(side, trained)
+            self._side = SideIndex(side, self._settings, self._device)
         self._network = self._trained
         self._state: TemporalState | None = None
         self._kept_code: Tensor | None = None
@@ -112,7 +124,7 @@ class TemporalNetworkSource:
         self._state.absorb(events)
         if self._training.learn_on:
             self._follower = StreamFollower(
-                self.network, self._training, self._training.learn_on, events, self._device
+                self.network, self._training, self._training.learn_on, events, self._index_of
             )
 
     def absorb(self, events: Interactions) -> None:
@@ -129,6 +141,17 @@ class TemporalNetworkSource:
         if self._follower is not None and self._follower.add(events):
             self._fitted.refresh(self.network)
             self._kept_code = None
+
+    def absorb_side(self, more: SideLog) -> None:
+        """Let side events and events of contexts be known, in whatever order they arrive.
+
+        A network that reads none passes them over.
+
+        Raises:
+            DataError: They are of other kinds than those that are known.
+        """
+        if self._side is not None:
+            self._side.absorb(more)
 
     def add_items(self, content: NodeContent) -> None:
         """Let items follow that nothing has happened to yet, with what is known of them.
@@ -204,7 +227,7 @@ class TemporalNetworkSource:
     def _reasons(
         self, queries: Queries, item_row: Int32[np.ndarray, "users k"]
     ) -> tuple[Int32[np.ndarray, "users k"], Float32[np.ndarray, "users k"]]:
-        windows = windows_of_queries(queries, self._settings, self._device)
+        windows = windows_of_queries(queries, self._settings, self._device, self._side)
         tokens = select_tokens(windows, self._settings.tokens)
         code = self._code()
         pointer = self.network.pointers(windows, self._fitted, code)
@@ -225,7 +248,7 @@ class TemporalNetworkSource:
         """What queries ask for: a few one by one, many at once."""
         code, state = self._code(), self._fitted
         if self._at_rest is None or len(queries) > _FEW:
-            windows = windows_of_queries(queries, self._settings, self._device)
+            windows = windows_of_queries(queries, self._settings, self._device, self._side)
             return self.network.query_vectors(windows, state, code)
         singly = [self._at_rest.query_vectors(queries, row, state) for row in range(len(queries))]
         return singly[0] if len(singly) == 1 else joined_vectors(singly)
@@ -252,18 +275,50 @@ class TemporalNetworkSource:
             raise DataError("the temporal network was asked before it was fitted — fit it first")
         return self._state
 
+    def _index_of(self, events: Interactions, network: TemporalNetwork) -> EventIndex:
+        return EventIndex(events, network.scale_s, self._device, self._side)
+
     def _train(self, events: Interactions) -> TemporalNetwork:
         content = self._content or NodeContent.nothing(events.n_items)
         content = content.learnt_from(events.item_row)
         network = TemporalNetwork(
-            self._settings, content, n_users=events.n_users, seed=self._training.seed
+            self._settings,
+            content,
+            n_users=events.n_users,
+            seed=self._training.seed,
+            side=self._side_log.nodes if self._side_log is not None else None,
         )
         network.to(self._device)
         if not len(events):
             return network.eval()
-        index = EventIndex(events, network.scale_s, self._device)
+        index = self._index_of(events, network)
         target = torch.arange(len(events), device=self._device)
         weight = torch.from_numpy(events.weight)
         trainer = Trainer(network, index, target, self._training, weight=weight)
         train_network(trainer, None, lambda _: None)
         return network.eval()
+
+
+def _checked(side: SideLog | None, trained: TemporalNetwork | None) -> SideLog:
+    """Side events that a network can read.
+
+    Raises:
+        SettingsError: There are none, or they are not what a trained network knows.
+    """
+    known = trained.side_nodes if trained else None
+    if side is None:
+        raise SettingsError(
+            "the temporal network reads side events or contexts and was given none — give it those "
+            "of its log"
+        )
+    if known is not None and (
+        side.nodes.kinds != known.kinds or side.nodes.n_contexts < known.n_contexts
+    ):
+        names = ", ".join(kind.name for kind in known.kinds)
+        theirs = ", ".join(kind.name for kind in side.nodes.kinds)
+        raise SettingsError(
+            f"the temporal network was trained with side events {names or 'none'} and "
+            f"{known.n_contexts} contexts, and was given {theirs or 'none'} and "
+            f"{side.nodes.n_contexts} — give it the same"
+        )
+    return side

@@ -12,19 +12,28 @@ _NOTHING: Final = {
     "state_layers": 0,
     "memory_dim": 0,
     "popularity_scales_hours": (),
+    "side_events": 0,
+    "context_hours": 0.0,
 }
 
 VARIANTS: Final[dict[str, dict[str, object]]] = {
     "full": {},
     "matrix_factorisation": _NOTHING | {"taste": False, "user_identities": True},
     "two_tower": {name: value for name, value in _NOTHING.items() if name != "tokens"},
-    "attention_only": {"memory_dim": 0, "popularity_scales_hours": (), "state_layers": 1},
+    "attention_only": {
+        "memory_dim": 0,
+        "popularity_scales_hours": (),
+        "state_layers": 1,
+        "side_events": 0,
+        "context_hours": 0.0,
+    },
     "memory_only": _NOTHING | {"memory_dim": 32},
     "popularity_only": _NOTHING | {"taste": False, "popularity_scales_hours": (1.0, 24.0, 168.0)},
     "no_identity_path": {"identity_path": False},
     "no_repeats": {"repeats": False},
     "no_memory": {"memory_dim": 0},
     "no_popularity": {"popularity_scales_hours": ()},
+    "no_side_events": {"side_events": 0, "context_hours": 0.0},
 }
 """What differs from a network's settings, by name. `matrix_factorisation` knows identities alone,
 `two_tower` a mean of the history, `attention_only` events by their order and age, `memory_only`

@@ -14,6 +14,7 @@ from graphrec.tgn.item_features import ItemFeatures
 from graphrec.tgn.name_text import SENTENCE_DIM
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings
+from graphrec.tgn.side_events import SideNodes
 
 _FEATURES: Final = "content.features."
 _TABLES: Final = ("content.publishers", "content.keywords")
@@ -29,6 +30,7 @@ def network_of_arrays(
     settings: NetworkSettings,
     n_publishers: int,
     n_keywords: int,
+    side: SideNodes | None = None,
 ) -> TemporalNetwork:
     """The network whose arrays these are, on a CPU and ready to score.
 
@@ -37,8 +39,10 @@ def network_of_arrays(
         settings: The network's settings.
         n_publishers: Publishers it knows.
         n_keywords: Keywords it knows.
+        side: What its side events and contexts may be, its `side_nodes`.
 
     Raises:
+        SettingsError: The settings want side events or contexts that `side` lacks.
         SnapshotError: An array is missing, unknown or of the wrong shape.
     """
     if "bias" not in arrays:
@@ -47,7 +51,7 @@ def network_of_arrays(
     content = _shape_of_content(arrays, n_items, n_publishers, n_keywords)
     n_users = len(arrays["user"]) if "user" in arrays else 0
     network = TemporalNetwork(
-        settings.model_copy(update={"spread_codes": False}), content, n_users=n_users
+        settings.model_copy(update={"spread_codes": False}), content, n_users=n_users, side=side
     )
     network.settings = settings
     _fit_buffers(network, arrays)

@@ -16,7 +16,7 @@ from graphrec.tgn.network_at_rest import NetworkAtRest
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.temporal_state import TemporalState
-from tests.tgn.logs import CPU, N_ITEMS, N_USERS, a_log, a_network
+from tests.tgn.logs import CPU, N_ITEMS, N_USERS, a_log, a_network, a_side_log
 from tests.tgn.test_parity import NETWORKS
 
 CLOSE = {"rtol": 1e-5, "atol": 2e-5}
@@ -27,7 +27,8 @@ MORE = {
     "many tokens": {"tokens": 8, "memory_events": 3},
     "users": {"user_identities": True},
 }
-READABLE = {name: it for name, it in (NETWORKS | MORE).items() if name != "event states"}
+UNREADABLE = ("event states", "side events", "side events alone")
+READABLE = {name: it for name, it in (NETWORKS | MORE).items() if name not in UNREADABLE}
 
 
 def everyone(log, time_s):
@@ -98,7 +99,7 @@ def test_the_last_user_of_an_item_is_told_apart():
 
 
 def test_networks_with_parts_that_are_unknown_are_left_to_torch():
-    assert not NetworkAtRest.is_readable(a_network(state_layers=1))
+    assert not any(NetworkAtRest.is_readable(a_network(**NETWORKS[name])) for name in UNREADABLE)
     with_part, with_weight, deeper = a_network(), a_network(), a_network()
     with_part.extra = nn.Linear(2, 2)
     with_weight.readout.extra = nn.Parameter(torch.zeros(2))
@@ -133,7 +134,9 @@ def one_by_one(source, queries):
 
 
 def a_source(log, **settings):
-    source = TemporalNetworkSource(trained=a_network(**settings))
+    network = a_network(**settings)
+    told = a_side_log() if network.settings.is_told_more else None
+    source = TemporalNetworkSource(trained=network, side=told)
     source.fit(log, int(log.time_s[-1]) + 1)
     return source
 

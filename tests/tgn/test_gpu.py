@@ -19,6 +19,8 @@ from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.side_events import SideKind, SideLog, SideNodes
+from graphrec.tgn.side_index import SideIndex
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.training import Trainer, Verdict
 
@@ -42,6 +44,7 @@ NETWORKS = {
     "event states": {"state_layers": 2, "state_window": 4},
     "bare": {"popularity_scales_hours": (), "repeats": False, "readout_layers": 0},
     "towers": {"identity_path": False, "repeats": False},
+    "side events": {"side_events": 4, "context_hours": 1.0},
 }
 SEVERAL_TIMES = 10
 """What two trainings of one kind differ by is noise; others may differ by so many times that."""
@@ -64,6 +67,32 @@ def the_log():
     )
 
 
+@cache
+def the_side_log():
+    """Searches, reports and follows at the seconds of the log, and a context now and then."""
+    rng = np.random.default_rng(5)
+    kinds = (
+        SideKind("search", "keyword"),
+        SideKind("report", "item"),
+        SideKind("follow", "publisher"),
+    )
+    kind = rng.integers(0, 3, N_EVENTS)
+    return SideLog(
+        SideNodes(kinds, n_publishers=2, n_keywords=3, n_contexts=2),
+        np.sort(rng.choice(the_log().time_s, N_EVENTS)),
+        rng.integers(0, N_USERS, N_EVENTS),
+        kind,
+        rng.integers(0, np.array([3, N_ITEMS, 2])[kind]),
+        np.sort(rng.choice(the_log().time_s, 20)),
+        np.arange(20) % 2,
+    )
+
+
+def the_side_index(network, device):
+    """What a network is told beside the log, on a device."""
+    return SideIndex(the_side_log(), network.settings, device)
+
+
 def some_content():
     """Two publishers and three keywords; every third item has one of each, others have none."""
     has = np.arange(N_ITEMS) % 3 == 0
@@ -75,7 +104,9 @@ def some_content():
 def a_network(device, *, content=True, **settings):
     """A network whose every parameter is drawn, the same on every device."""
     known = some_content() if content else NodeContent.nothing(N_ITEMS)
-    network = TemporalNetwork(NetworkSettings.model_validate(SMALL | settings), known, seed=1)
+    network = TemporalNetwork(
+        NetworkSettings.model_validate(SMALL | settings), known, seed=1, side=the_side_log().nodes
+    )
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -92,7 +123,7 @@ def assert_alike(found, expected):
 @torch.no_grad()
 def scores_of_the_log(network, device):
     """Scores of all items at each event of the log, from what lies before it."""
-    index = EventIndex(the_log(), network.scale_s, device)
+    index = EventIndex(the_log(), network.scale_s, device, the_side_index(network, device))
     position = torch.arange(N_EVENTS, device=device)
     bound = index.bounds_of(position)
     now_s = index.time_s[bound]
@@ -124,11 +155,13 @@ def test_queries_are_answered_alike_on_cpu_and_gpu(network):
     cut_s = int(log.time_s[-1]) + 1
     rng = np.random.default_rng(4)
     sessions = [rng.integers(0, N_ITEMS, n).astype(np.int32) for n in (0, 1, 3, 20)]
-    queries = Queries.of_sessions(sessions, cut_s)
+    queries = Queries.of_sessions(sessions, cut_s, user_row=2)
     scores = []
     for device in (CPU, GPU):
         trained = a_network(device, **NETWORKS[network])
-        source = TemporalNetworkSource(trained=trained, trained_until_s=cut_s, device=device)
+        source = TemporalNetworkSource(
+            trained=trained, trained_until_s=cut_s, device=device, side=the_side_log()
+        )
         source.fit(log, cut_s)
         scores.append(torch.from_numpy(source.score(queries)))
     assert_alike(scores[1], scores[0])
@@ -137,9 +170,12 @@ def test_queries_are_answered_alike_on_cpu_and_gpu(network):
 def a_trainer(network, **training):
     """A fresh network on the GPU, to be trained on all of the log."""
     fresh = TemporalNetwork(
-        NetworkSettings.model_validate(SMALL | network), some_content(), seed=1
+        NetworkSettings.model_validate(SMALL | network),
+        some_content(),
+        seed=1,
+        side=the_side_log().nodes,
     ).to(GPU)
-    index = EventIndex(the_log(), fresh.scale_s, GPU)
+    index = EventIndex(the_log(), fresh.scale_s, GPU, the_side_index(fresh, GPU))
     settings = TrainingSettings.model_validate(TRAINING | training)
     return Trainer(fresh, index, torch.arange(N_EVENTS, device=GPU), settings)
 
@@ -194,7 +230,7 @@ def test_a_training_that_was_broken_off_on_the_gpu_goes_on_to_the_same_weights(c
     assert distance(resumed, whole) < noise
 
 
-@pytest.mark.parametrize("network", ["readout", "event states"])
+@pytest.mark.parametrize("network", ["readout", "event states", "side events"])
 def test_a_replayed_cuda_graph_trains_as_single_steps_do(network):
     row_targets = 4 if network == "event states" else 1
     training = {"row_targets": row_targets, "recency": 1.0}

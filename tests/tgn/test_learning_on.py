@@ -156,7 +156,13 @@ def test_fitting_again_starts_from_the_trained_weights():
 def test_late_events_and_new_items_are_learnt_too():
     log = a_turning_log()
     network, training, _ = trained_on(log, 480)
-    follower = StreamFollower(network, training, LEARN_ON, log.take(slice(0, 480)), CPU)
+    follower = StreamFollower(
+        network,
+        training,
+        LEARN_ON,
+        log.take(slice(0, 480)),
+        lambda log, network: EventIndex(log, network.scale_s, CPU),
+    )
     assert not follower.add(log.take(slice(485, 520)))
     assert follower.add(log.take(np.r_[480:485, 520:560]))
     network.grow(N_ITEMS + 1)

@@ -12,7 +12,7 @@ from graphrec.tgn.memory_table import refresh_memory
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.temporal_state import TemporalState
-from tests.tgn.logs import CPU, a_log, a_network, queries_at
+from tests.tgn.logs import CPU, a_log, a_network, a_side_log, queries_at, side_index_of
 
 # Scores reach 50, sums of 16 products each: 1e-6 of that.
 CLOSE = {"rtol": 1e-5, "atol": 5e-5}
@@ -23,6 +23,8 @@ NETWORKS = {
     "no popularity": {"popularity_scales_hours": ()},
     "no memory": {"memory_dim": 0},
     "neighbours": {"neighbours": {"tokens": 3, "visits": 64, "reach": 2, "hours": 1}},
+    "side events": {"side_events": 3, "context_hours": 1.0},
+    "side events alone": {"side_events": 5, "readout_layers": 0, "memory_dim": 0},
     "order alone": {"times": False, "popularity_scales_hours": (), "memory_dim": 0},
 }
 
@@ -32,9 +34,9 @@ def network(request):
     return a_network(**request.param)
 
 
-def scores_from_index(network, log, position, *, row_targets=1):
+def scores_from_index(network, log, position, *, row_targets=1, side=None):
     """Scores as training computes them, in the order of `position`."""
-    index = EventIndex(log, network.scale_s, CPU)
+    index = EventIndex(log, network.scale_s, CPU, side_index_of(network, side))
     refresh_memory(network.memory, index, network.codes())
     settings = network.settings
     rows = torch.as_tensor(position).view(-1, row_targets)
@@ -69,12 +71,12 @@ def test_training_mode_equals_one_by_one_absorbing(network, seed):
             live.absorb(log.take(slice(earlier, earlier + 1)))
         absorbed = max(absorbed, bound)
         queries = queries_at(log, position[event : event + 1], np.array([bound]))
-        windows = windows_of_queries(queries, network.settings, CPU)
+        windows = windows_of_queries(queries, network.settings, CPU, side_index_of(network))
         torch.testing.assert_close(network(windows, live)[0], trained[event], **CLOSE)
 
 
 def test_rows_of_many_targets_equal_targets_alone():
-    network, log = a_network(state_layers=2, state_window=3), a_log(4)
+    network, log = a_network(state_layers=2, state_window=3, side_events=3), a_log(4)
     in_order = EventIndex(log, network.scale_s, CPU).by_user
     alone = scores_from_index(network, log, in_order)
     together = scores_from_index(network, log, in_order, row_targets=12)
@@ -88,9 +90,9 @@ def test_ranks_on_the_device_are_those_of_the_stream_protocol(network, regime, s
     cuts = Cuts.at_quantiles(log)
     start, test, end = cuts.positions(log)
     protocol = StreamSettings(regime=regime, batch_size=7, same_second="keep", seen=seen)
-    source = TemporalNetworkSource(trained=network)
+    source = TemporalNetworkSource(trained=network, side=a_side_log())
     official = evaluate_stream([source], log, cuts, protocol)[0].rank
-    index = EventIndex(log, network.scale_s, CPU)
+    index = EventIndex(log, network.scale_s, CPU, side_index_of(network))
     ranks = [
         held_out_ranks(
             network,
