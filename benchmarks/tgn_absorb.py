@@ -1,8 +1,8 @@
 """Time of one event and of one answer of the temporal network, on one thread of a CPU.
 
-One event is absorbed (the item's state), then its user's vector is computed anew with the states of
-the items it points at; both are what a live service does between an event and the next slate. Run:
-`python -m benchmarks.tgn_absorb`.
+One event is absorbed (its item's state and memory, its user's memory), then its user's vector is
+computed anew with the states of the items it points at; both are what a live service does between
+an event and the next slate. Run: `python -m benchmarks.tgn_absorb`.
 """
 
 import argparse

@@ -9,9 +9,11 @@ import math
 from typing import Final
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 from scipy.special import erf
 from torch import Tensor, nn
+from torch.nn import functional
 
 from graphrec.tgn.attention import AttentionLayer
 
@@ -19,6 +21,9 @@ Numbers = Float32[np.ndarray, "*batch dim"]
 Told = Float32[np.ndarray, "*batch out"]
 
 _HALF_ROOT: Final = math.sqrt(0.5)
+_FEW_WEIGHTS: Final = 8192
+_FEW_PRODUCTS: Final = 1 << 17
+"""OpenBLAS starts threads above 9,216 entries of a matrix times a vector, or 2^18 products."""
 
 
 def array_of(tensor: Tensor) -> Float32[np.ndarray, "*shape"]:
@@ -28,15 +33,20 @@ def array_of(tensor: Tensor) -> Float32[np.ndarray, "*shape"]:
 
 
 class LinearAtRest:
-    """`nn.Linear`."""
+    """`nn.Linear`; large products are PyTorch's, as NumPy would use threads nobody asked for."""
 
     def __init__(self, layer: nn.Linear) -> None:
         """Read the weights of `layer`."""
+        self._layer = layer
         self._weight = array_of(layer.weight).T
         self._bias = None if layer.bias is None else array_of(layer.bias)
+        self._is_small = layer.weight.numel() <= _FEW_WEIGHTS
 
     def __call__(self, value: Numbers) -> Told:
         """The layer's output for each row."""
+        if not (self._is_small and value.size * self._weight.shape[1] <= _FEW_PRODUCTS):
+            layer = self._layer
+            return array_of(functional.linear(torch.from_numpy(value), layer.weight, layer.bias))
         told: np.ndarray = value @ self._weight
         if self._bias is not None:
             told += self._bias

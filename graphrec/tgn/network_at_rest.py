@@ -69,7 +69,7 @@ class NetworkAtRest:
         if network.user is not None and 0 <= user < len(network.user):
             wanted += array_of(network.user)[user]
         if settings.identity_path:
-            wanted += reading.pointer @ states.code
+            wanted += (reading.pointer[:, None] * states.code).sum(axis=0)
         wanted *= float(network.log_scale.exp())
         return QueryVectors(
             torch.from_numpy(wanted[None]),

@@ -193,7 +193,7 @@ class ReadoutAtRest:
         past = newest = np.zeros(dim, np.float32)
         user = np.array([n_past, 0, 0, share_of_tokens], np.float32)
         if n_tokens:
-            past = self._value(softmax(score[:, 1]) @ states.code)
+            past = self._value((softmax(score[:, 1])[:, None] * states.code).sum(axis=0))
             newest = self._newest(states.code[0])
             user[1:3] = age[0] / 7, 1
         joined = gelu(self._join(np.concatenate([past, newest, token[-1], user, user_memory])))
