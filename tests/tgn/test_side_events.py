@@ -94,6 +94,15 @@ def test_events_of_one_second_keep_their_order():
     assert windows.row.tolist() == [[2, 0, 3]]
 
 
+def test_a_context_holds_from_the_second_after_its_event_for_as_long_as_is_said():
+    none = np.empty(0, np.int64)
+    side = SideLog(SIDE_NODES, *[none] * 4, np.array([1000, 9000]), np.array([1, 0]))
+    now_s = torch.tensor([1000, 1001, 1000 + 3600, 1001 + 3600, 9001])
+    windows = SideIndex(side, SETTINGS, CPU).windows(torch.full((5,), -1), now_s)
+    assert windows.holds[:, 1].tolist() == [False, True, True, False, False]
+    assert windows.holds[:, 0].tolist() == [False, False, False, False, True]
+
+
 def test_the_order_of_arrival_changes_nothing():
     side = a_side_log(3)
     # Of each user and second one, as others keep the order of their arrival.
