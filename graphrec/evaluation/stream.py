@@ -107,6 +107,11 @@ def evaluate_stream(
     return results
 
 
+def stream_questions(events: Interactions, cuts: Cuts, settings: StreamSettings) -> Questions:
+    """What `evaluate_stream` asks: validation, then test, an event each, in the log's order."""
+    return _plan(events, cuts, settings).questions
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """The evaluated events, cut into blocks.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from graphrec.errors import SettingsError, SnapshotError
 from graphrec.evaluation.provenance import provenance_of
+from graphrec.evaluation.results import SLICES, Questions
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.reading import settings_of
 from graphrec.experiment.running import events_of, load_data
@@ -33,6 +34,7 @@ from graphrec.tgn.held_out import HeldOut, HeldOutPositions, figures_of_ranks, h
 from graphrec.tgn.learning_on import LearningOn, ranks_learning_on
 from graphrec.tgn.negatives import GivenNegatives
 from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.ranking import mean_ndcg
 from graphrec.tgn.settings import TrainingSettings
 from graphrec.tgn.side_index import SideIndex
 from graphrec.tgn.training import Epoch, Trainer, Verdict, train_network
@@ -51,6 +53,8 @@ class TrainedRun:
         epochs: Every epoch; the best by validation was kept.
         validation: Figures of the kept weights on the validation part.
         test: Figures on the test part, computed once.
+        slices: NDCG@10 on slices of the test part, as in `evaluation.results.SLICES`; those without
+            an event are left out, and all are under `last_out`.
         weights: Folder of its snapshot.
     """
 
@@ -60,6 +64,7 @@ class TrainedRun:
     epochs: list[Epoch]
     validation: dict[str, float]
     test: dict[str, float]
+    slices: dict[str, float]
     weights: Path
 
 
@@ -106,34 +111,13 @@ def train_experiment(  # noqa: PLR0913 — what a command's options say is passe
         DataError: The data cannot be read.
         SnapshotError: The weights cannot be written.
     """
-    methods = [m for m in settings.methods if isinstance(m, TemporalNetworkMethod)]
-    if not methods:
-        raise SettingsError(f"{settings.name} has no method tgn — there is nothing to train")
-    _refuse_what_training_ignores(settings, methods)
+    methods = _methods_to_train(settings)
     board = has_tensorboard(tensorboard)
     dataset = load_data(settings.data)
-    events = events_of(dataset, settings.data)
     for method in methods:
         side_log_of(dataset, method.network, method.side_types)
     place = _Place(dataset, folder, device, progress, resume, board)
-    plans = [
-        _plan_of(
-            method,
-            seed,
-            task_of(
-                protocol, weighed_events(events, dataset, settings.data, method.target_weights)
-            ),
-            settings.data,
-        )
-        for protocol in settings.evaluate
-        for method in methods
-        for seed in range(method.training.seed, method.training.seed + n_seeds)
-    ]
-    names = [plan.run_name for plan in plans]
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise SettingsError(
-            f"two runs would be kept as {repeated[0]} — give methods names that differ"
-        )
+    plans = _plans_of(settings, methods, dataset, n_seeds)
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{folder} is a file — --out names a folder")
     if not resume:
@@ -274,15 +258,28 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     trained = TrainedWeights(network, task.cut_s, task.protocol.protocol, training)
     write_weights(trained, dataset, weights)
     ranks_of = _ranking(network, training, task, index)
+    validated, tested = (ranks_of(part) for part in (validation, test))
     return TrainedRun(
         plan.name,
         task.label,
         training.seed,
         epochs,
-        figures_of_ranks(ranks_of(validation)),
-        figures_of_ranks(ranks_of(test)),
+        figures_of_ranks(validated),
+        figures_of_ranks(tested),
+        _figures_of_slices(tested, task.questions),
         weights,
     )
+
+
+def _figures_of_slices(
+    rank: Float[Tensor, " queries"], questions: Questions | None
+) -> dict[str, float]:
+    if questions is None:
+        return {}
+    masks = {name: questions.in_slice(name)[questions.split == 1] for name in SLICES}
+    return {
+        name: mean_ndcg(rank[torch.from_numpy(mask)]) for name, mask in masks.items() if mask.any()
+    }
 
 
 def _ranking(
@@ -302,9 +299,10 @@ def _ranking(
     return ranks_of
 
 
-def _refuse_what_training_ignores(
-    settings: ExperimentSettings, methods: Sequence[TemporalNetworkMethod]
-) -> None:
+def _methods_to_train(settings: ExperimentSettings) -> list[TemporalNetworkMethod]:
+    methods = [m for m in settings.methods if isinstance(m, TemporalNetworkMethod)]
+    if not methods:
+        raise SettingsError(f"{settings.name} has no method tgn — there is nothing to train")
     if settings.catalogue != "all":
         raise SettingsError(
             f"catalogue {settings.catalogue} — networks are trained and judged on all items; "
@@ -313,6 +311,36 @@ def _refuse_what_training_ignores(
     for method in methods:
         if method.weights is not None:
             raise SettingsError(f"weights {method.weights} — a method to be trained has none yet")
+    return methods
+
+
+def _plans_of(
+    settings: ExperimentSettings,
+    methods: Sequence[TemporalNetworkMethod],
+    dataset: Dataset,
+    n_seeds: int,
+) -> list[_Plan]:
+    """Every run, in the order in which they are trained.
+
+    Raises:
+        SettingsError: A protocol does not fit, or two runs would have one name.
+    """
+    events = events_of(dataset, settings.data)
+    plans = []
+    for protocol in settings.evaluate:
+        for method in methods:
+            weighed = weighed_events(events, dataset, settings.data, method.target_weights)
+            task, first = task_of(protocol, weighed), method.training.seed
+            plans += [
+                _plan_of(method, seed, task, settings.data)
+                for seed in range(first, first + n_seeds)
+            ]
+    names = [plan.run_name for plan in plans]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise SettingsError(
+            f"two runs would be kept as {repeated[0]} — give methods names that differ"
+        )
+    return plans
 
 
 def _write_result(runs: list[TrainedRun], folder: Path, provenance: dict[str, object]) -> None:

@@ -10,7 +10,8 @@ from graphrec.errors import SettingsError
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.last_out import hold_out
 from graphrec.evaluation.ranks import ItemLists
-from graphrec.evaluation.stream import same_second_lists
+from graphrec.evaluation.results import Questions
+from graphrec.evaluation.stream import same_second_lists, stream_questions
 from graphrec.events.history import HistoryIndex
 from graphrec.experiment.settings import (
     LastOutProtocol,
@@ -37,6 +38,8 @@ class Task:
         stale_batch: As in `TrainingSettings`.
         judges: Makes the validation and test parts.
         cut_s: All that is learnt lies before this time, UTC seconds.
+        questions: Both parts as the evaluation asks them, in the same order, a relevant item each;
+            None where slices of them mean nothing.
     """
 
     protocol: Protocol
@@ -46,6 +49,7 @@ class Task:
     stale_batch: int
     judges: Callable[[EventIndex, TemporalNetwork], tuple[HeldOut, HeldOut]]
     cut_s: int
+    questions: Questions | None
 
 
 def task_of(protocol: Protocol, events: Interactions) -> Task:
@@ -95,7 +99,14 @@ def _stream_task(protocol: StreamProtocol, events: Interactions) -> Task:
 
     label = f"stream, {protocol.regime_name}"
     return Task(
-        protocol, label, events.take(slice(0, end)), start, stale, judges, cuts.validation_s
+        protocol,
+        label,
+        events.take(slice(0, end)),
+        start,
+        stale,
+        judges,
+        cuts.validation_s,
+        stream_questions(events, cuts, protocol),
     )
 
 
@@ -128,7 +139,7 @@ def _last_out_task(protocol: LastOutProtocol, events: Interactions) -> Task:
         return parts[0], parts[1]
 
     label = f"last_out, {protocol.regime_name}"
-    return Task(protocol, label, learnt, len(learnt), 0, judges, cut_s)
+    return Task(protocol, label, learnt, len(learnt), 0, judges, cut_s, None)
 
 
 def _padded(lists: ItemLists) -> np.ndarray:

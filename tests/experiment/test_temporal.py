@@ -9,6 +9,7 @@ import torch
 
 from graphrec.errors import DataError, LeakageError, SettingsError, SnapshotError
 from graphrec.evaluation.cuts import Cuts
+from graphrec.evaluation.results import SLICES
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
 from graphrec.events.world.settings import WorldSettings
 from graphrec.experiment.running import events_of, load_data, load_experiment, run_experiment
@@ -115,6 +116,12 @@ def test_weights_come_back_and_score_as_the_evaluation_is_told(trained):
     result = evaluate_stream([source], events, Cuts.at_quantiles(events), StreamSettings())[0]
     test = result.rank[result.questions.split == 1]
     assert (1 / test).mean() == pytest.approx(runs[0].test["mrr"], abs=1e-4)
+    assert set(runs[0].slices) == set(SLICES)
+    assert not runs[2].slices
+    for name, figure in runs[0].slices.items():
+        rank = result.of_split("test").of_slice(name).rank
+        gain = np.where(rank <= 10, 1 / np.log2(1 + rank), 0)
+        assert gain.mean() == pytest.approx(figure, abs=1e-4)
 
 
 def test_weights_that_learn_on_are_judged_so_and_evaluated_the_same(tmp_path):
