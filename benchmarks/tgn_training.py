@@ -27,12 +27,16 @@ from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import HeldOutPositions, held_out_ranks
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.ranking import mean_reciprocal_rank
-from graphrec.tgn.settings import NetworkSettings, TrainingSettings
+from graphrec.tgn.settings import MemoryPart, NetworkSettings, TrainingSettings
 from graphrec.tgn.training import Trainer
 
 EPOCHS = 3
-RATES = {200: 1e-3, 2048: 2e-3, 8192: 4e-3}
+RATES = {200: 1e-3, 2048: 2e-3, 4096: 3e-3, 8192: 6e-3}
 """Highest learning rate by batch size."""
+NETWORK = NetworkSettings(
+    memory_dim=16,
+    memory_parts=(MemoryPart(user_hours=24, item_hours=720, user_places=4),),
+)
 NOMINAL_FLOPS, NOMINAL_BYTES = 790e12, 3.0e12
 """Measured on the card: bf16 matrix products, and bytes read plus written by a copy."""
 
@@ -40,7 +44,7 @@ NOMINAL_FLOPS, NOMINAL_BYTES = 790e12, 3.0e12
 def ours(events: Interactions, borders: tuple[int, int, int], batch: int, compiled: bool):
     device = torch.device("cuda")
     torch.cuda.reset_peak_memory_stats()
-    settings = NetworkSettings()
+    settings = NETWORK
     network = TemporalNetwork(settings, NodeContent.nothing(events.n_items)).to(device)
     index = EventIndex(events, network.scale_s, device)
     training = TrainingSettings(
@@ -199,7 +203,13 @@ def main():
     events = read_dataset(chosen.data).log.interactions()
     borders = Cuts.at_quantiles(events).positions(events)
     rows = [with_pyg(events, borders[0], 200, 1)]
-    for batch, compiled in ((200, True), (2048, False), (2048, True), (8192, True)):
+    for batch, compiled in (
+        (200, True),
+        (2048, False),
+        (2048, True),
+        (4096, True),
+        (8192, True),
+    ):
         rows.append(ours(events, borders, batch, compiled))
         print(rows[-1], flush=True)
     pyg = rows[0]["events/s"]
