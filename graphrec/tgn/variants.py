@@ -14,6 +14,8 @@ _NOTHING: Final = {
     "popularity_scales_hours": (),
     "side_events": 0,
     "context_hours": 0.0,
+    "neighbours": None,
+    "learn_identities": True,
 }
 
 VARIANTS: Final[dict[str, dict[str, object]]] = {
@@ -26,18 +28,23 @@ VARIANTS: Final[dict[str, dict[str, object]]] = {
         "state_layers": 1,
         "side_events": 0,
         "context_hours": 0.0,
+        "neighbours": None,
+        "learn_identities": True,
     },
     "memory_only": _NOTHING | {"memory_dim": 32},
+    "neighbours_only": _NOTHING | {"taste": False, "tokens": 8, "neighbours": {}},
     "popularity_only": _NOTHING | {"taste": False, "popularity_scales_hours": (1.0, 24.0, 168.0)},
     "no_identity_path": {"identity_path": False},
     "no_repeats": {"repeats": False},
     "no_memory": {"memory_dim": 0},
     "no_popularity": {"popularity_scales_hours": ()},
     "no_side_events": {"side_events": 0, "context_hours": 0.0},
+    "no_neighbours": {"neighbours": None},
 }
 """What differs from a network's settings, by name. `matrix_factorisation` knows identities alone,
 `two_tower` a mean of the history, `attention_only` events by their order and age, `memory_only`
-(Rossi et al. 2020, arXiv:2006.10637) what nodes remember; the others leave one part out."""
+(Rossi et al. 2020, arXiv:2006.10637) what nodes remember, `neighbours_only` what stood beside past
+items; the others leave one part out."""
 
 
 def variant(name: str, settings: NetworkSettings) -> NetworkSettings:

@@ -15,7 +15,14 @@ from tests.tgn.logs import CPU, N_ITEMS, N_USERS, SMALL, a_log
 from tests.tgn.test_parity import scores_from_index
 
 SETTINGS = NetworkSettings.model_validate(
-    SMALL | {"window": 16, "tokens": 16, "memory_dim": 32, "identity_size": 0.1}
+    SMALL
+    | {
+        "window": 16,
+        "tokens": 16,
+        "memory_dim": 32,
+        "identity_size": 0.1,
+        "neighbours": {"visits": 8},
+    }
 )
 
 
