@@ -219,19 +219,14 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     known = SideIndex(side, method.network, device) if side is not None else None
     index = EventIndex(task.events, network.scale_s, device, known)
     validation, test = task.judges(index, network)
-    target = torch.arange(task.n_training, device=device)
     label = f"{plan.name}, {task.label}, seed {training.seed}"
-    negatives = None
-    if method.learn_refusals:
-        position, item = refused_items(dataset, task.events.take(slice(0, task.n_training)))
-        negatives = GivenNegatives(torch.from_numpy(position), torch.from_numpy(item), index)
     trainer = Trainer(
         network,
         index,
-        target,
+        torch.arange(task.n_training, device=device),
         training,
         weight=torch.from_numpy(task.events.weight),
-        negatives=negatives,
+        negatives=_refusals(plan, dataset, index),
     )
     checkpoint = _Checkpoint(
         place.folder / "checkpoints" / plan.run_name,
@@ -269,6 +264,14 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
         _figures_of_slices(tested, task.questions),
         weights,
     )
+
+
+def _refusals(plan: _Plan, dataset: Dataset, index: EventIndex) -> GivenNegatives | None:
+    if not plan.method.learn_refusals:
+        return None
+    learnt = plan.task.events.take(slice(0, plan.task.n_training))
+    position, item = refused_items(dataset, learnt)
+    return GivenNegatives(torch.from_numpy(position), torch.from_numpy(item), index)
 
 
 def _figures_of_slices(

@@ -70,20 +70,54 @@ def neighbour_scores(
     Source:
         The multi-hit boost of Eksombatchai et al. 2018, arXiv:1711.07601.
     """
-    with torch.no_grad():
-        told = _discounts(visits, now_s, settings)
-        norm = (asked.n_events + 1).float() ** _NORM_POWER
+    norm = _norm(asked)
     score = weight.new_zeros(norm.shape)
-    for direction in range(told.shape[3]):
-        with torch.no_grad():
-            at = visits.item[..., direction, :].flatten(2)
-            found = _at_candidates(at, told[..., direction, :].flatten(2), asked)
-        channels = weight[..., 2 * direction : 2 * direction + 2].transpose(1, 2)
-        plain, relative = (channels @ found.sqrt().to(channels.dtype)).unbind(1)
+    for channels, found in _directions(weight, visits, now_s, asked, settings):
+        plain, relative = (channels.transpose(1, 2) @ found.to(channels.dtype)).unbind(1)
         score = score + plain + relative * norm
     return score
 
 
+@torch.no_grad()
+def neighbour_parts(
+    weight: Float[Tensor, "queries tokens channels"],
+    visits: Visits,
+    now_s: Int[Tensor, " queries"],
+    asked: AskedItems,
+    settings: NeighbourSettings,
+) -> Float[Tensor, "queries tokens candidates"]:
+    """What each past item adds to `neighbour_scores`, which takes the same."""
+    norm = _norm(asked)[:, None]
+    parts = [
+        found * (channels[..., :1] + channels[..., 1:] * norm)
+        for channels, found in _directions(weight, visits, now_s, asked, settings)
+    ]
+    return torch.stack(parts).sum(0)
+
+
+def _norm(asked: AskedItems) -> Float[Tensor, "queries candidates"]:
+    return (asked.n_events + 1).float() ** _NORM_POWER
+
+
+def _directions(
+    weight: Float[Tensor, "queries tokens channels"],
+    visits: Visits,
+    now_s: Int[Tensor, " queries"],
+    asked: AskedItems,
+    settings: NeighbourSettings,
+) -> list[tuple[Float[Tensor, "queries tokens two"], Float[Tensor, "queries tokens candidates"]]]:
+    """Weights of each direction, and the root of how often each candidate was beside."""
+    told = _discounts(visits, now_s, settings)
+    directions = []
+    for direction in range(told.shape[3]):
+        with torch.no_grad():
+            at = visits.item[..., direction, :].flatten(2)
+            found = _at_candidates(at, told[..., direction, :].flatten(2), asked).sqrt()
+        directions.append((weight[..., 2 * direction : 2 * direction + 2], found))
+    return directions
+
+
+@torch.no_grad()
 def _discounts(
     visits: Visits, now_s: Int[Tensor, " queries"], settings: NeighbourSettings
 ) -> Float[Tensor, "queries tokens visits directions reach"]:

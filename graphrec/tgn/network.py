@@ -1,8 +1,5 @@
 """The temporal network: vectors of queries and of items, whose dot product is the score."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -14,7 +11,8 @@ from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
 from graphrec.tgn.item_states import Found, dynamic_features, dynamic_scores
 from graphrec.tgn.memory import NodeMemory
-from graphrec.tgn.neighbours import AskedItems, neighbour_scores
+from graphrec.tgn.neighbours import AskedItems, neighbour_parts, neighbour_scores
+from graphrec.tgn.query_vectors import PastWeights, QueryVectors
 from graphrec.tgn.questions import ItemHistory, Windows
 from graphrec.tgn.readout import Memories, Reading, Readout, Tokens, select_tokens
 from graphrec.tgn.settings import NetworkSettings
@@ -22,55 +20,14 @@ from graphrec.tgn.side_events import SideNodes
 from graphrec.tgn.side_reader import Beside, ContextReader, SideReader
 
 
-class PastWeights(NamedTuple):
-    """A sparse vector over items: what a query asks for of that stood beside its past items.
-
-    Attributes:
-        item: The past items.
-        weight: Their entries, in each channel of `neighbour_scores`.
-    """
-
-    item: Int[Tensor, "queries tokens"]
-    weight: Float[Tensor, "queries tokens channels"]
-
-
-class QueryVectors(NamedTuple):
-    """What a query asks for; its dot product with an item's vector is the score.
-
-    Attributes:
-        code: To be multiplied with the items' unit vectors.
-        dynamic: To be multiplied with the items' vectors of recent events; None without any.
-        memory: To be multiplied with the items' memories; None without any.
-        past: To be multiplied with how often each item stood beside past ones; None without it.
-    """
-
-    code: Float[Tensor, "queries dim"]
-    dynamic: Float[Tensor, "queries dynamic"] | None
-    memory: Float[Tensor, "queries memory"] | None
-    past: PastWeights | None = None
-
-
-def joined_vectors(parts: Sequence[QueryVectors]) -> QueryVectors:
-    """Vectors of several lists of queries, one below the other."""
-    dynamic = [part.dynamic for part in parts if part.dynamic is not None]
-    memory = [part.memory for part in parts if part.memory is not None]
-    past = [part.past for part in parts if part.past is not None]
-    return QueryVectors(
-        torch.cat([part.code for part in parts]),
-        torch.cat(dynamic) if dynamic else None,
-        torch.cat(memory) if memory else None,
-        PastWeights(*(torch.cat(part) for part in zip(*past, strict=True))) if past else None,
-    )
-
-
 class TemporalNetwork(nn.Module):
     """Scores items for users as of a time, from what happened strictly before.
 
-    An item's vector is `[code_i, dynamic_i(t), memory_i(t), bias_i]`, a query's
-    `[s (sum_k p_k code_k + g taste), w, v, 1]` with k over the user's newest distinct items and
+    An item's vector is `[code_i, dynamic_i(t), memory_i(t), beside_i(t), bias_i]`, a query's
+    `[s (sum_k p_k code_k + g taste), w, v, a, 1]` with k over the user's newest distinct items and
     side events: past items are pointed at by their own codes and what was searched for by its
-    keyword's, others found by taste, w weighs what has been going on with each item lately, and v
-    who has come to it.
+    keyword's, others found by taste, w weighs what has been going on with each item lately, v who
+    has come to it, and a, sparse, what it stood beside.
 
     Source:
         Rossi et al. 2020, arXiv:2006.10637; queries point at past items, and scores are dot
@@ -187,11 +144,37 @@ class TemporalNetwork(nn.Module):
             self._past_weights(tokens, reading),
         )
 
-    def pointers(
-        self, windows: Windows, history: ItemHistory, code: Float[Tensor, "items dim"]
-    ) -> Float[Tensor, "queries tokens"]:
-        """How much each query asks for the own item of each of its tokens."""
-        return self._read(windows, history, code)[0].pointer
+    def contributions(
+        self,
+        windows: Windows,
+        history: ItemHistory,
+        code: Float[Tensor, "items dim"],
+        item: Int[Tensor, "queries candidates"],
+    ) -> tuple[Tokens, Float[Tensor, "queries candidates tokens"]]:
+        """What each of a query's past items adds to the score of candidates, by itself.
+
+        Args:
+            windows: The newest events of each query.
+            history: States of items as each query knows them.
+            code: Unit vector of every item.
+            item: Each query's own candidates.
+
+        Returns:
+            The past items, and logits: by pointing, and by what was found beside them.
+        """
+        reading, tokens, of_token, _ = self._read(windows, history, code)
+        told = functional.embedding(item, code) @ of_token.transpose(1, 2)
+        told = told * reading.pointer[:, None, :] * self.log_scale.exp()
+        told = told * self.settings.identity_path
+        past, settings = self._past_weights(tokens, reading), self.settings.neighbours
+        if past is not None and settings is not None:
+            found = history.find(item, windows.now_s)
+            n_events = history.states.count[found.at] * found.known
+            asked = AskedItems(item, n_events, self.n_items)
+            visits = history.visits(past.item, settings)
+            parts = neighbour_parts(past.weight, visits, windows.now_s, asked, settings)
+            told[..., : parts.shape[1]] += parts.transpose(1, 2)
+        return tokens, told
 
     def item_dynamics(
         self,

@@ -11,7 +11,8 @@ from graphrec.stages import Queries
 from graphrec.tgn.item_states import FLOOR
 from graphrec.tgn.layers_at_rest import array_of
 from graphrec.tgn.memory_at_rest import MemoryAtRest
-from graphrec.tgn.network import PastWeights, QueryVectors, TemporalNetwork
+from graphrec.tgn.network import TemporalNetwork
+from graphrec.tgn.query_vectors import PastWeights, QueryVectors
 from graphrec.tgn.questions import ItemHistory
 from graphrec.tgn.readout_at_rest import OneWindow, ReadoutAtRest, TokenStates
 

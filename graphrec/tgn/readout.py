@@ -12,7 +12,7 @@ from graphrec.tgn.item_states import DynamicFeatures, n_dynamic_features
 from graphrec.tgn.neighbours import N_CHANNELS
 from graphrec.tgn.questions import Windows
 from graphrec.tgn.settings import NetworkSettings
-from graphrec.tgn.side_reader import Beside
+from graphrec.tgn.side_reader import Beside, SideTokens
 
 _ACTIVATIONS: Final = ((0.9, 0.4), (0.3, 0.1), (1.5, 0.2), (0.1, 0.8))
 """Powers of place and of age to start from."""
@@ -230,16 +230,7 @@ class Readout(nn.Module):
         if beside is not None and beside.told is not None:
             token = token + beside.told[:, None]
         token = token + self.mix(token)
-        if beside is not None and beside.side is not None:
-            token = torch.cat([token, beside.side.token.to(token.dtype)], dim=1)
-        if len(self.layers):
-            mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
-            mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
-            if beside is not None and beside.side is not None:
-                mask = _seen_by_side(mask, beside.side.present)
-            for layer in self.layers:
-                token = layer(token, mask)
-        token = self.last(token)
+        token = self._attended(token, tokens, None if beside is None else beside.side)
         token, summary, side = token.tensor_split((self._n_tokens, self._n_tokens + 1), dim=1)
         score = self.heads(token).float()
         pointer = score[..., 0] * tokens.present
@@ -267,6 +258,25 @@ class Readout(nn.Module):
         if self.neighbours is not None:
             past_items = self.neighbours(token, tokens.present)
         return Reading(pointer, taste, self.dynamic(joined).float(), remembered, past_items, side)
+
+    def _attended(
+        self,
+        token: Float[Tensor, "queries places hidden"],
+        tokens: Tokens,
+        side: SideTokens | None,
+    ) -> Float[Tensor, "queries all hidden"]:
+        """Tokens and their summary, side events behind them, after the layers of attention."""
+        if side is not None:
+            token = torch.cat([token, side.token.to(token.dtype)], dim=1)
+        if len(self.layers):
+            mask = functional.pad(tokens.present, (0, 1), value=True)[:, None, None, :]
+            mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
+            if side is not None:
+                mask = _seen_by_side(mask, side.present)
+            for layer in self.layers:
+                token = layer(token, mask)
+        attended: Tensor = self.last(token)
+        return attended
 
     def _of_user(
         self, windows: Windows, tokens: Tokens, age: Float[Tensor, "queries tokens"]

@@ -16,10 +16,10 @@ from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import part_of, queries_at_once
 from graphrec.tgn.learning_on import StreamFollower
-from graphrec.tgn.network import QueryVectors, TemporalNetwork, joined_vectors
+from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.network_at_rest import NetworkAtRest
+from graphrec.tgn.query_vectors import QueryVectors, joined_vectors
 from graphrec.tgn.query_windows import windows_of_queries
-from graphrec.tgn.readout import select_tokens
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 from graphrec.tgn.side_events import SideLog
 from graphrec.tgn.side_index import SideIndex
@@ -228,14 +228,11 @@ class TemporalNetworkSource:
         self, queries: Queries, item_row: Int32[np.ndarray, "users k"]
     ) -> tuple[Int32[np.ndarray, "users k"], Float32[np.ndarray, "users k"]]:
         windows = windows_of_queries(queries, self._settings, self._device, self._side)
-        tokens = select_tokens(windows, self._settings.tokens)
-        code = self._code()
-        pointer = self.network.pointers(windows, self._fitted, code)
         shown = torch.from_numpy(item_row.astype(np.int64)).to(self._device)
-        alike = functional.embedding(shown.clamp(min=0), code) @ functional.embedding(
-            tokens.item, code
-        ).transpose(1, 2)
-        part = (alike * pointer[:, None, :]).clamp(min=0) * tokens.present[:, None, :]
+        tokens, told = self.network.contributions(
+            windows, self._fitted, self._code(), shown.clamp(min=0)
+        )
+        part = told.clamp(min=0) * tokens.present[:, None, :]
         best, at = part.max(dim=-1)
         total = part.sum(dim=-1)
         share: Tensor = torch.where(total > 0, best / total.clamp(min=1e-12), 0.0)

@@ -11,8 +11,8 @@ from graphrec.events.history import HistoryIndex
 from graphrec.stages import Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.layers_at_rest import AttentionAtRest, array_of
-from graphrec.tgn.network import QueryVectors
 from graphrec.tgn.network_at_rest import NetworkAtRest
+from graphrec.tgn.query_vectors import QueryVectors
 from graphrec.tgn.query_windows import windows_of_queries
 from graphrec.tgn.source import TemporalNetworkSource
 from graphrec.tgn.temporal_state import TemporalState

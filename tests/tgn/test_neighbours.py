@@ -178,3 +178,22 @@ def test_queries_without_a_past_ask_for_nothing_beside_it():
     vectors = network.query_vectors(windows, state, network.codes())
     assert vectors.past is not None
     assert not vectors.past.weight.any()
+
+
+@torch.no_grad()
+def test_contributions_of_past_items_add_up_to_scores_made_of_them_alone():
+    log = a_log(2)
+    network = a_network(
+        neighbours=FEW.model_dump(), taste=False, popularity_scales_hours=(), memory_dim=0
+    )
+    network.bias.zero_()
+    index = EventIndex(log, network.scale_s, CPU)
+    position = torch.arange(30, 60)
+    bound = index.bounds_of(position)
+    windows = index.windows(index.user[position], bound, index.time_s[position], 8)
+    code, history = network.codes(), index.history(bound)
+    score = network(windows, history)
+    item = torch.arange(N_ITEMS).expand(len(position), -1)
+    tokens, told = network.contributions(windows, history, code, item)
+    assert not told[~tokens.present[:, None].expand_as(told)].any()
+    torch.testing.assert_close(told.sum(-1), score, rtol=1e-4, atol=1e-4)
