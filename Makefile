@@ -10,7 +10,8 @@ demo: $(VENV)/.tgn ## Recommend, train a small network and evaluate on the simul
 	$(BIN)/graphrec demo
 
 test: check ## Lint, types, floors, tests with coverage
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=95
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+		--cov --cov-report=term:skip-covered --cov-fail-under=95
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -51,7 +51,8 @@ class TrainedRun:
         protocol: What it was judged by, such as `stream, strict`.
         seed: What it was started from.
         epochs: Every epoch; the best by validation was kept.
-        validation: Figures of the kept weights on the validation part.
+        validation: Figures on the validation part, of the kept weights, or with `learn_on` of what
+            became of them on the way.
         test: Figures on the test part, computed once.
         slices: NDCG@10 on slices of the test part, as in `evaluation.results.SLICES`; those without
             an event are left out, and all are under `last_out`.
@@ -126,7 +127,8 @@ def train_experiment(  # noqa: PLR0913 — what a command's options say is passe
         runs = [_train(plan, place) for plan in plans]
     except torch.OutOfMemoryError as error:
         raise SettingsError(
-            f"out of memory on {device_name(device)} — lower batch_size, window or state_layers"
+            f"out of memory on {device_name(device)} — lower batch_size, window, state_layers or "
+            "neighbours"
         ) from error
     provenance = provenance_of(
         dataset.name,
@@ -187,6 +189,11 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: Task, data: DataSet
     if training.learn_on and task.protocol.protocol != "stream":
         raise SettingsError(
             f"training.learn_on with {task.label} — weights can follow a stream alone; drop it"
+        )
+    if training.learn_on and (method.target_weights or method.learn_refusals):
+        raise SettingsError(
+            "training.learn_on with target_weights or learn_refusals — whoever takes up the "
+            "weights could not go on learning the same; drop one"
         )
     identity: dict[str, object] = {
         "network": method.network.model_dump(mode="json"),

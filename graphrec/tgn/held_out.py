@@ -23,6 +23,8 @@ from graphrec.tgn.temporal_state import TemporalState
 _SCORES: Final = 1 << 22
 _STATE_PAIRS: Final = 1 << 25
 """Pairs of events whose attention is biased at a time; some 100 bytes each."""
+_NEIGHBOUR_CELLS: Final = 1 << 26
+"""Candidates and events beside past items that are counted at a time; some 30 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,11 @@ def queries_at_once(network: TemporalNetwork) -> int:
     settings = network.settings
     by_scores = _SCORES // max(1, network.n_items)
     by_states = _STATE_PAIRS // settings.context**2 if settings.state_layers else by_scores
-    return max(1, min(4096, by_scores, by_states))
+    by_neighbours = by_scores
+    if beside := settings.neighbours:
+        cells = beside.tokens * (network.n_items + 2 * beside.visits * beside.reach)
+        by_neighbours = _NEIGHBOUR_CELLS // cells
+    return max(1, min(4096, by_scores, by_states, by_neighbours))
 
 
 def figures_of_ranks(rank: Float[Tensor, " queries"]) -> dict[str, float]:

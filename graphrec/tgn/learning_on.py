@@ -35,7 +35,7 @@ class LearningOn:
 
         Args:
             network: As trained.
-            training: How; its loss, precision and limits hold here, too.
+            training: How; its loss, precision and limits hold here, too, without refusals.
             settings: How often and how much.
             n_learnt: The first so many events of the log were learnt in training.
         """
@@ -75,6 +75,9 @@ class LearningOn:
 
         Returns:
             Whether there was anything to learn.
+
+        Raises:
+            SettingsError: Learning diverged.
         """
         first = self._n_learnt
         if end <= first:
@@ -86,8 +89,12 @@ class LearningOn:
             old = torch.randint(first, (len(fresh) * self._replay,), generator=self._draws)
         mixed = torch.cat([fresh, old])
         mixed = mixed[torch.randperm(len(mixed), generator=self._draws)]
-        trainer.learn(mixed.to(index.device))
-        self._network.eval()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._training.seed + first)
+            try:
+                trainer.learn(mixed.to(index.device))
+            finally:
+                self._network.eval()
         self._n_learnt = end
         return True
 
@@ -145,14 +152,18 @@ def ranks_learning_on(
 
 
 class StreamFollower:
-    """Keeps the log that arrives, and lets a network learn from it whenever enough is new."""
+    """Keeps the log that arrives, and lets a network learn from it whenever enough is new.
+
+    Each time the whole log is indexed anew: some seconds for millions of events.
+    """
 
     def __init__(
         self,
         network: TemporalNetwork,
         training: TrainingSettings,
         settings: LearningOnSettings,
-        learnt: Interactions,
+        known: Interactions,
+        n_learnt: int,
         index_of: Callable[[Interactions, TemporalNetwork], EventIndex],
     ) -> None:
         """Start where training ended.
@@ -161,13 +172,15 @@ class StreamFollower:
             network: As trained; its weights will change.
             training: How it was trained.
             settings: How often and how much it learns.
-            learnt: The log it was trained on.
+            known: The log so far.
+            n_learnt: The first so many of its events were learnt in training; the rest is learnt
+                the first time.
             index_of: Makes the index of a log, with all that the network reads.
         """
         self._network, self._index_of = network, index_of
-        self._learner = LearningOn(network, training, settings, len(learnt))
-        self._parts = [learnt]
-        self._n_events = len(learnt)
+        self._learner = LearningOn(network, training, settings, n_learnt)
+        self._parts = [known]
+        self._n_events = len(known)
 
     def add(self, events: Interactions) -> bool:
         """Let events arrive in whatever order.

@@ -16,14 +16,17 @@ from graphrec.tgn.neighbours import Visits
 from graphrec.tgn.settings import NeighbourSettings
 
 _ONE_BY_ONE: Final = 512
-"""More events than this at a time are put in their places together."""
+_ALL_ANEW: Final = 16
+"""More events at a time than the first, and than a share of 1 in the second, are put in their
+places together."""
 
 
 class LiveVisits:
     """Chains of users' events and the newest events of each item.
 
-    Events are numbered from 1 as they arrive; 0 stands for none. Work per event does not grow with
-    the log, and answers are those of `EventIndex.visits` on the same events.
+    Events are numbered from 1 as they arrive; 0 stands for none. Answers are those of
+    `EventIndex.visits` on the same events. Absorbing a few takes as long after millions as at
+    first, but for new items and users, which lengthen arrays.
 
     Attributes:
         settings: How many visits, and how far to look.
@@ -55,7 +58,7 @@ class LiveVisits:
         self._user[here] = events.user_row[order]
         self._time_s[here] = events.time_s[order]
         self._n += n
-        if n > _ONE_BY_ONE:
+        if n > max(_ONE_BY_ONE, self._n // _ALL_ANEW):
             self._place_all()
             return
         for event in range(first, first + n):

@@ -135,11 +135,14 @@ def _at_candidates(
 ) -> Float[Tensor, "queries tokens candidates"]:
     """Sums of `told` over the places where each candidate stands."""
     item, n_items = asked.item, asked.n_items
-    if item is not None and item.ndim == 2:
+    if item is not None and item.ndim == 2 and item.shape[1] * at.shape[2] < n_items:
         alike = at[..., None] == item[:, None, None, :]
         return (told[..., None] * alike).sum(2)
-    if item is None:
-        return told.new_zeros(*at.shape[:2], n_items).scatter_add(2, at, told)
+    if item is None or item.ndim == 2:
+        every = told.new_zeros(*at.shape[:2], n_items).scatter_add(2, at, told)
+        if item is None:
+            return every
+        return every.gather(2, item[:, None].expand(-1, at.shape[1], -1))
     # One slot more takes what is no candidate; of an item that stands twice one slot is filled.
     n_candidates = len(item)
     slot_of = torch.full((n_items,), n_candidates, device=at.device)

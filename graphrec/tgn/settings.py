@@ -276,7 +276,10 @@ class LossSettings(_Settings):
 
 
 class LearningOnSettings(_Settings):
-    """How weights follow a stream: after so many events, steps on these and on older ones."""
+    """How weights follow a stream: after so many events, steps on these and on older ones.
+
+    Each time takes as long as indexing the log, beside the steps.
+    """
 
     every_events: int = Field(
         500, ge=1, description="Events that arrive between two times of learning."

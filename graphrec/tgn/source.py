@@ -1,6 +1,7 @@
 """The temporal network as a candidate source: its scores are dot products as of each query."""
 
 import copy
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -120,19 +121,27 @@ class TemporalNetworkSource:
             self._network = copy.deepcopy(self._trained)
         self.network.grow(events.n_items)
         self._kept_code = None
+        if self._side_log is not None:
+            self._side = SideIndex(self._side_log, self._settings, self._device)
         self._state = TemporalState(self.network, self._device)
         self._state.absorb(events)
         if self._training.learn_on:
+            until_s = cut_s if self._trained_until_s is None else self._trained_until_s
             self._follower = StreamFollower(
-                self.network, self._training, self._training.learn_on, events, self._index_of
+                self.network,
+                self._training,
+                self._training.learn_on,
+                events,
+                int(np.searchsorted(events.time_s, until_s)),
+                self._index_of,
             )
 
     def absorb(self, events: Interactions) -> None:
         """Change the states of the nodes that `events` touch, and of no others.
 
         An item that is new to the network gets a vector of its own that nothing was learnt of.
-        With `learn_on`, weights change, too, whenever enough events have come together, before the
-        event that is then absorbed.
+        With `learn_on`, weights change, too, whenever enough events have come together: these are
+        learnt after they have been absorbed, in time that grows with the log.
         """
         if events.n_items > self.network.n_items:
             self.network.grow(events.n_items)
@@ -273,7 +282,10 @@ class TemporalNetworkSource:
         return self._state
 
     def _index_of(self, events: Interactions, network: TemporalNetwork) -> EventIndex:
-        return EventIndex(events, network.scale_s, self._device, self._side)
+        """All that the network reads of a log; items that it does not know yet are in no event."""
+        n_items = max(events.n_items, network.n_items)
+        known = replace(events, n_items=n_items)
+        return EventIndex(known, network.scale_s, self._device, self._side)
 
     def _train(self, events: Interactions) -> TemporalNetwork:
         content = self._content or NodeContent.nothing(events.n_items)

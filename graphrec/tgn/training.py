@@ -163,8 +163,12 @@ class Trainer:
 
         Args:
             position: The events; they may serve as negatives of others from now on.
+
+        Raises:
+            SettingsError: The loss is not finite any more.
         """
         self.network.train()
+        self._loss_sum.zero_()
         self._wanted[position] = True
         self._objective.draw_from(position)
         self._use_rate(self.settings.learning_rate)
@@ -174,6 +178,11 @@ class Trainer:
         for batch in position[wrapped % len(position)].view(-1, n, 1):
             self._record_when_due()
             self._step_on(batch)
+        if not math.isfinite(float(self._loss_sum)):
+            raise SettingsError(
+                f"learning on diverged: its loss is {float(self._loss_sum)} — lower "
+                f"learn_on.learning_rate {self.settings.learning_rate}"
+            )
 
     @torch.no_grad()
     def _refresh_memory(self) -> None:
@@ -371,9 +380,9 @@ def _checked(
         raise SettingsError(f"{len(weight):,} weights — one for each of {index.n_events:,} events")
     weight = weight.to(index.device, torch.float32)
     mine = weight[target]
-    if not bool(torch.isfinite(mine).all()) or float(mine.min()) < 0 or float(mine.max()) <= 0:
+    if not bool(torch.isfinite(weight).all()) or float(weight.min()) < 0 or float(mine.max()) <= 0:
         raise SettingsError(
-            f"weights of training events from {float(mine.min())} to {float(mine.max())} — finite, "
-            "0 or more, and not all 0"
+            f"weights of events from {float(weight.min())} to {float(weight.max())} — finite, 0 or "
+            "more, and not all 0 in training"
         )
-    return None if bool((mine == 1).all()) else weight
+    return None if bool((weight == 1).all()) else weight

@@ -49,4 +49,7 @@ items; the others leave one part out."""
 
 def variant(name: str, settings: NetworkSettings) -> NetworkSettings:
     """`settings` with what makes it the variant of that name."""
-    return NetworkSettings.model_validate(settings.model_dump() | VARIANTS[name])
+    changes = dict(VARIANTS[name])
+    if settings.neighbours is not None and changes.get("neighbours") is not None:
+        del changes["neighbours"]
+    return NetworkSettings.model_validate(settings.model_dump() | changes)

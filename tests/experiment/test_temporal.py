@@ -212,6 +212,18 @@ def test_a_manifest_that_was_edited_is_refused(trained, tmp_path):
             },
             "learn_on with last_out.* drop it",
         ),
+        (
+            {
+                "methods": [
+                    {
+                        "method": "tgn",
+                        "training": {"learn_on": {}},
+                        "target_weights": {"watch": 2.0},
+                    }
+                ],
+            },
+            "learn_on with target_weights",
+        ),
         ({"methods": [{"method": "tgn", "weights": "here"}]}, "to be trained has none"),
         (
             {"methods": [{"method": "tgn", "training": {"seed": 2**31 - 1}}]},

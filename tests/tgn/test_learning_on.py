@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from graphrec.errors import SettingsError
 from graphrec.events.history import HistoryIndex
 from graphrec.stages import Interactions
 from graphrec.tgn.content import NodeContent
@@ -161,6 +162,7 @@ def test_late_events_and_new_items_are_learnt_too():
         training,
         LEARN_ON,
         log.take(slice(0, 480)),
+        480,
         lambda log, network: EventIndex(log, network.scale_s, CPU),
     )
     assert not follower.add(log.take(slice(485, 520)))
@@ -171,3 +173,49 @@ def test_late_events_and_new_items_are_learnt_too():
     item[-1] = N_ITEMS
     assert follower.add(replace(more, item_row=item, n_items=N_ITEMS + 1))
     assert float(network.bias.detach()[N_ITEMS]) != 0
+
+
+def test_items_that_are_announced_before_they_happen_do_not_break_learning_on():
+    log = a_turning_log()
+    network, training, _ = trained_on(log, 480)
+    source = TemporalNetworkSource(training=training, trained=network)
+    source.fit(log.take(slice(0, 480)), int(log.time_s[480]))
+    source.add_items(NodeContent.nothing(2))
+    source.absorb(replace(log.take(slice(480, 560)), n_items=N_ITEMS + 2))
+    assert not source.network.training
+
+
+def test_what_came_between_training_and_fitting_is_learnt_first(monkeypatch):
+    log = a_turning_log()
+    network, training, _ = trained_on(log, 480)
+    source = TemporalNetworkSource(
+        training=training, trained=network, trained_until_s=int(log.time_s[480])
+    )
+    source.fit(log.take(slice(0, 700)), int(log.time_s[700]))
+    learnt = []
+    monkeypatch.setattr(Trainer, "learn", lambda trainer, position: learnt.append(position))
+    source.absorb(log.take(slice(700, 701)))
+    assert set(range(480, 701)) <= set(learnt[0].tolist())
+
+
+def test_learning_on_draws_from_its_own_seed():
+    log = a_turning_log()
+    network, training, index = trained_on(log, 480, dropout=0.2)
+    ends = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        ours = copy.deepcopy(network)
+        LearningOn(ours, training, LEARN_ON, 480).learn_until(600, index)
+        ends.append(ours.state_dict())
+        assert torch.initial_seed() == seed
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_learning_on_that_diverges_is_told_and_leaves_the_network_at_rest():
+    log = a_turning_log()
+    network, training, index = trained_on(log, 480)
+    with torch.no_grad():
+        network.bias[0] = float("inf")
+    with pytest.raises(SettingsError, match=r"lower learn_on\.learning_rate 0\.01"):
+        LearningOn(network, training, LEARN_ON, 480).learn_until(600, index)
+    assert not network.training
