@@ -45,6 +45,7 @@ NETWORKS = {
     "bare": {"popularity_scales_hours": (), "repeats": False, "readout_layers": 0},
     "towers": {"identity_path": False, "repeats": False},
     "side events": {"side_events": 4, "context_hours": 1.0},
+    "neighbours": {"neighbours": {"tokens": 4, "visits": 8, "reach": 2, "hours": 1.0}},
 }
 SEVERAL_TIMES = 10
 """What two trainings of one kind differ by is noise; others may differ by so many times that."""
