@@ -260,7 +260,7 @@ def test_events_of_weight_0_teach_nothing_and_ones_change_nothing():
 @pytest.mark.parametrize("value", [-1.0, torch.inf, torch.nan, 0.0])
 def test_weights_that_cannot_be_are_refused(value):
     log = a_log(5)
-    with pytest.raises(SettingsError, match="weights of training events"):
+    with pytest.raises(SettingsError, match="weights of events from"):
         trained_on(log, weight=torch.full((len(log),), value))
 
 
