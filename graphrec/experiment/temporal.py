@@ -1,5 +1,6 @@
 """Train the temporal networks of an experiment, judge them once, and keep their weights."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -226,7 +227,6 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     known = SideIndex(side, method.network, device) if side is not None else None
     index = EventIndex(task.events, network.scale_s, device, known)
     validation, test = task.judges(index, network)
-    label = f"{plan.name}, {task.label}, seed {training.seed}"
     trainer = Trainer(
         network,
         index,
@@ -241,6 +241,7 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
     )
     verdict = checkpoint.resume(trainer) if place.resume else None
     log = EpochLog(place.folder, plan.run_name, training.seed, board=place.board)
+    label = f"{plan.name}, {task.label}, seed {training.seed}"
 
     def report(epoch: Epoch) -> None:
         log.add(epoch)
@@ -249,16 +250,11 @@ def _train(plan: _Plan, place: _Place) -> TrainedRun:
 
     with closing(log):
         log.start(verdict.epochs if verdict else [])
-        epochs = train_network(
-            trainer,
-            validation,
-            report,
-            verdict=verdict,
-            keep=lambda verdict: checkpoint.write(trainer, verdict),
-        )
+        keep = functools.partial(checkpoint.write, trainer)
+        epochs = train_network(trainer, validation, report, verdict=verdict, keep=keep)
     weights = place.folder / "weights" / plan.run_name
-    trained = TrainedWeights(network, task.cut_s, task.protocol.protocol, training)
-    write_weights(trained, dataset, weights)
+    kept = TrainedWeights(network, task.cut_s, task.protocol.protocol, training)
+    write_weights(kept, dataset, weights)
     ranks_of = _ranking(network, training, task, index)
     validated, tested = (ranks_of(part) for part in (validation, test))
     return TrainedRun(

@@ -251,13 +251,17 @@ class Readout(nn.Module):
         if self.state is not None:
             wanted = wanted + newest
         taste = functional.normalize(wanted.float(), dim=-1)
-        remembered = None
-        if self.remembered is not None and self.recall is not None and memories is not None:
-            remembered = (self.remembered(joined) + self.recall(memories.user)).float()
-        past_items = None
-        if self.neighbours is not None:
-            past_items = self.neighbours(token, tokens.present)
-        return Reading(pointer, taste, self.dynamic(joined).float(), remembered, past_items, side)
+        remembered = self._remembered(joined, memories)
+        beside_past = self.neighbours(token, tokens.present) if self.neighbours else None
+        return Reading(pointer, taste, self.dynamic(joined).float(), remembered, beside_past, side)
+
+    def _remembered(
+        self, joined: Float[Tensor, "queries joined"], memories: Memories | None
+    ) -> Float[Tensor, "queries memory"] | None:
+        if self.remembered is None or self.recall is None or memories is None:
+            return None
+        wanted: Tensor = self.remembered(joined) + self.recall(memories.user)
+        return wanted.float()
 
     def _attended(
         self,
