@@ -126,6 +126,19 @@ class Eligibility:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What each of several sources says of each candidate.
+
+    Attributes:
+        score: The source's own score; NaN where it did not bring the candidate.
+        place: 0-based place in the source's list; -1 where it did not bring the candidate.
+    """
+
+    score: Float32[np.ndarray, "users k sources"]
+    place: Int32[np.ndarray, "users k sources"]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """Items found for each query, best first, short rows padded with row -1 and score -inf.
 
@@ -136,6 +149,9 @@ class Candidates:
         source_names: The sources that found them.
         reason_item: Past item that brought each candidate; -1 where there is none.
         reason_share: That item's share of the candidate's score, in [0, 1]; 0 where there is none.
+        evidence: What every source says of each candidate, sources in the order of
+            `source_names`; None where a single source was asked.
+        notes: What a caller should know, such as a source that failed and was left out.
     """
 
     item_row: Int32[np.ndarray, "users k"]
@@ -144,6 +160,8 @@ class Candidates:
     source_names: tuple[str, ...]
     reason_item: Int32[np.ndarray, "users k"]
     reason_share: Float32[np.ndarray, "users k"]
+    evidence: Evidence | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.source_names) > np.iinfo(np.int8).max:
@@ -153,16 +171,40 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule did to one item of one query: a line of the audit.
+
+    Attributes:
+        query: The query.
+        item_row: The item.
+        rule: Name of the rule, such as `deny` or `publisher quota`.
+        action: What was done.
+        detail: Why, in words: the value that met the rule.
+    """
+
+    query: int
+    item_row: int
+    rule: str
+    action: Literal["removed", "moved", "pinned"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slate:
     """What is shown: the arranged candidates of each query, in order of place.
 
     Attributes:
         shown: The candidates in order; -1 pads a slate that came out short.
         notes: What a caller should know: a source that failed, a filter that left nothing.
+        propensity: Probability with which the item stands at its place given those above it, in
+            (0, 1]; 1 where nothing was drawn; 0 in padding. None: nothing was drawn at all.
+        decisions: What rules did, in the order they did it.
     """
 
     shown: Candidates
     notes: tuple[str, ...] = ()
+    propensity: Float32[np.ndarray, "users k"] | None = None
+    decisions: tuple[Decision, ...] = ()
 
 
 @runtime_checkable
@@ -207,7 +249,7 @@ class Ranker(Protocol):
     """Orders candidates by a closer look."""
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
-        """The same candidates with new scores, best first."""
+        """The same candidates with new scores, best first, ties to the lower item row."""
         ...
 
 
