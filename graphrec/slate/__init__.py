@@ -1,5 +1,5 @@
 """From ranked candidates to what is shown: diversity, exploration, the product's rules.
 
 In: `Candidates` with final scores, what is known of items. Out: a `Slate` with propensities and
-an audit of decisions. Never: a new score of relevance, a candidate that was not handed in, but for pins.
+an audit of decisions. Never: a new score of relevance; but for pins, an item not handed in.
 """
