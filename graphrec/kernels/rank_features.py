@@ -1,0 +1,419 @@
+"""Features of candidates, written into columns of `out`, which is `[queries, k, columns]`.
+
+A kernel writes the columns from `at` on, in the order its caller declares. Rows whose candidate is
+-1 stay as they are. `slot` is scratch, one entry an item row, -1 before and after each call.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from graphrec.kernels.decayed_counters import find_pair
+
+SESSION_S = 1800
+DAY_S = 86400
+FEW = 8
+
+
+@njit(cache=True, nogil=True)
+def log_seconds(seconds: float) -> float:
+    """log(1 + seconds), with what is negative at 0."""
+    return math.log1p(max(seconds, 0.0))
+
+
+@njit(cache=True, nogil=True)
+def pair_key(first: int, second: int) -> np.uint64:
+    """A key of two rows, never 0."""
+    return (np.uint64(first) << np.uint64(32)) + np.uint64(second) + np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def fill_pair_history(
+    time_s: NDArray[np.int64],
+    ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    past_time_s: NDArray[np.int64],
+    item: NDArray[np.int32],
+    slot: NDArray[np.int32],
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """What the user did with each candidate: the columns of `PAIR_HISTORY`, in its order."""
+    k = item.shape[1]
+    second_s = np.empty(k, np.int64)
+    runs = np.empty(k)
+    after_few = np.empty(k)
+    count = np.empty(k)
+    newest = np.empty(k, np.int64)
+    oldest_s = np.empty(k, np.int64)
+    distinct = np.empty(k, np.int64)
+    activation = np.empty(k)
+    after_last = np.empty(k)
+    recent = np.empty(k)
+    for q in range(len(time_s)):
+        start, stop = ptr[q], ptr[q + 1]
+        for c in range(k):
+            if item[q, c] >= 0:
+                slot[item[q, c]] = c
+            count[c] = 0.0
+            newest[c] = -1
+            activation[c] = 0.0
+            after_last[c] = 0.0
+            recent[c] = 0.0
+            runs[c] = 0.0
+            after_few[c] = 0.0
+        n_distinct = 0
+        all_activation = 0.0
+        run = 0
+        running = True
+        for event in range(start, stop):
+            i = past_item[event]
+            place = event - start
+            weight = 1.0 / math.sqrt(1.0 + place)
+            all_activation += weight
+            if running and i == past_item[start]:
+                run += 1
+            else:
+                running = False
+            c = slot[i]
+            if c >= 0:
+                if count[c] == 0.0:
+                    newest[c] = place
+                    distinct[c] = n_distinct
+                if count[c] == 1.0:
+                    second_s[c] = past_time_s[event]
+                if event == start or past_item[event - 1] != i:
+                    runs[c] += 1.0
+                count[c] += 1.0
+                oldest_s[c] = past_time_s[event]
+                activation[c] += weight
+                if place < 8:
+                    recent[c] += 1.0
+            if place > 0 and i == past_item[start]:
+                follower = slot[past_item[event - 1]]
+                if follower >= 0:
+                    after_last[follower] += weight
+                for later in range(max(start, event - FEW), event - 1):
+                    follower = slot[past_item[later]]
+                    if follower >= 0:
+                        after_few[follower] += weight
+            # Distinct items are counted by changes, which spares a set and is exact for runs.
+            if event + 1 == stop or past_item[event + 1] != i:
+                n_distinct += 1
+        n_past = stop - start
+        for c in range(k):
+            if item[q, c] < 0:
+                continue
+            slot[item[q, c]] = -1
+            row = out[q, c]
+            row[at] = math.log1p(count[c])
+            row[at + 6] = math.log1p(after_last[c])
+            row[at + 10] = math.log1p(after_few[c])
+            if n_past > 0:
+                row[at + 7] = count[c] / n_past
+                row[at + 8] = recent[c] / min(n_past, 8)
+                row[at + 5] = activation[c] / all_activation
+            if count[c] > 0.0:
+                place = newest[c]
+                since_s = time_s[q] - past_time_s[start + place]
+                row[at + 1] = log_seconds(since_s)
+                row[at + 2] = math.log1p(place)
+                row[at + 3] = distinct[c]
+                row[at + 4] = run if place == 0 else 0
+                row[at + 11] = count[c] / runs[c]
+                if count[c] > 1.0:
+                    gap_s = (past_time_s[start + place] - oldest_s[c]) / (count[c] - 1.0)
+                    row[at + 9] = log_seconds(gap_s)
+                    row[at + 12] = log_seconds(since_s) - log_seconds(gap_s)
+                    last_gap_s = past_time_s[start + place] - second_s[c]
+                    row[at + 13] = log_seconds(since_s) - log_seconds(last_gap_s)
+            else:
+                row[at + 4] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def fill_context(
+    time_s: NDArray[np.int64],
+    ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    past_time_s: NDArray[np.int64],
+    item: NDArray[np.int32],
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """What is going on with the user, alike for all candidates: ten columns of `context.py`."""
+    row = np.empty(10, np.float32)
+    for q in range(len(time_s)):
+        start, stop = ptr[q], ptr[q + 1]
+        n_past = stop - start
+        row[:] = np.nan
+        row[0] = math.log1p(n_past)
+        row[8] = (time_s[q] % DAY_S) / 3600.0
+        # 1970 began on a Thursday; Monday is 0.
+        row[9] = (time_s[q] // DAY_S + 3) % 7
+        in_session = 0
+        in_day = 0
+        while in_day < n_past and time_s[q] - past_time_s[start + in_day] <= DAY_S:
+            if time_s[q] - past_time_s[start + in_day] <= SESSION_S:
+                in_session += 1
+            in_day += 1
+        row[3] = math.log1p(in_session)
+        row[4] = math.log1p(in_day)
+        if n_past > 0:
+            row[1] = log_seconds(time_s[q] - past_time_s[start])
+            run = 1
+            while run < n_past and past_item[start + run] == past_item[start]:
+                run += 1
+            row[2] = math.log1p(run)
+            newest = min(n_past, 32)
+            n_distinct = 0
+            changes = 0
+            for event in range(start, start + newest):
+                is_first = True
+                for other in range(start, event):
+                    if past_item[other] == past_item[event]:
+                        is_first = False
+                        break
+                n_distinct += is_first
+                if event > start and past_item[event] != past_item[event - 1]:
+                    changes += 1
+            row[5] = n_distinct / newest
+            if newest > 1:
+                row[6] = changes / (newest - 1)
+                few = min(newest, 8)
+                span_s = past_time_s[start] - past_time_s[start + few - 1]
+                row[7] = log_seconds(span_s / (few - 1))
+        for c in range(item.shape[1]):
+            if item[q, c] >= 0:
+                for n in range(10):
+                    out[q, c, at + n] = row[n]
+
+
+@njit(cache=True, nogil=True)
+def fill_row_counts(
+    time_s: NDArray[np.int64],
+    row_of: NDArray[np.int32],
+    half_life_s: NDArray[np.float64],
+    decayed: NDArray[np.float64],
+    total: NDArray[np.float64],
+    first_s: NDArray[np.int64],
+    last_s: NDArray[np.int64],
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Fading counts of each row, its total, ages of its first and last event, and its trend.
+
+    `row_of` is `[queries, k]`, -1 where there is no row. Columns: log(1 + count) by half-life,
+    log(1 + total), log age of the first event, log age of the last, and the log of the shortest
+    count's rate over the longest's; ages and trend are missing where nothing happened.
+    """
+    n_scales = len(half_life_s)
+    for q in range(len(time_s)):
+        for c in range(row_of.shape[1]):
+            i = row_of[q, c]
+            if i < 0:
+                continue
+            row = out[q, c]
+            if i >= len(total) or total[i] == 0.0:
+                for s in range(n_scales + 1):
+                    row[at + s] = 0.0
+                continue
+            age_s = max(time_s[q] - last_s[i], 0)
+            shortest = 0.0
+            longest = 0.0
+            for s in range(n_scales):
+                now = decayed[i, s] * 2.0 ** (-age_s / half_life_s[s])
+                row[at + s] = math.log1p(now)
+                if s == 0:
+                    shortest = now / half_life_s[0]
+                longest = now / half_life_s[s]
+            row[at + n_scales] = math.log1p(total[i])
+            row[at + n_scales + 1] = log_seconds(time_s[q] - first_s[i])
+            row[at + n_scales + 2] = log_seconds(age_s)
+            row[at + n_scales + 3] = math.log((shortest + 1e-12) / (longest + 1e-12))
+
+
+@njit(cache=True, nogil=True)
+def fill_rates(
+    time_s: NDArray[np.int64],
+    row_of: NDArray[np.int32],
+    half_life_s: NDArray[np.float64],
+    numerator: NDArray[np.float64],
+    numerator_last_s: NDArray[np.int64],
+    denominator: NDArray[np.float64],
+    denominator_last_s: NDArray[np.int64],
+    prior: float,
+    prior_strength: float,
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """The smoothed rate of one fading count over another, at the longest half-life: one column."""
+    s = len(half_life_s) - 1
+    for q in range(len(time_s)):
+        for c in range(row_of.shape[1]):
+            i = row_of[q, c]
+            if i < 0:
+                continue
+            above = 0.0
+            below = 0.0
+            if i < len(numerator_last_s):
+                age_s = max(time_s[q] - numerator_last_s[i], 0)
+                above = numerator[i, s] * 2.0 ** (-age_s / half_life_s[s])
+            if i < len(denominator_last_s):
+                age_s = max(time_s[q] - denominator_last_s[i], 0)
+                below = denominator[i, s] * 2.0 ** (-age_s / half_life_s[s])
+            out[q, c, at] = (above + prior * prior_strength) / (below + prior_strength)
+
+
+@njit(cache=True, nogil=True)
+def fill_pair_table(
+    time_s: NDArray[np.int64],
+    user: NDArray[np.int32],
+    item: NDArray[np.int32],
+    slot_key: NDArray[np.uint64],
+    total: NDArray[np.float32],
+    last_s: NDArray[np.int64],
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """How often each user met each candidate in a stream, and how long ago last: two columns."""
+    for q in range(len(time_s)):
+        for c in range(item.shape[1]):
+            if item[q, c] < 0:
+                continue
+            out[q, c, at] = 0.0
+            if user[q] < 0:
+                continue
+            key = pair_key(user[q], item[q, c])
+            found = find_pair(slot_key, key)
+            if slot_key[found] == key:
+                out[q, c, at] = math.log1p(total[found])
+                out[q, c, at + 1] = log_seconds(time_s[q] - last_s[found])
+
+
+@njit(cache=True, nogil=True)
+def fill_steps(
+    time_s: NDArray[np.int64],
+    ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    item: NDArray[np.int32],
+    half_life_s: float,
+    n_recent: int,
+    slot_key: NDArray[np.uint64],
+    decayed: NDArray[np.float32],
+    last_s: NDArray[np.int64],
+    n_steps: NDArray[np.float64],
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """How strongly steps of all users lead from the last items to each candidate: six columns.
+
+    `n_steps` is the number of steps out of each item. Columns: log(1 + steps from the last item),
+    its share of all steps out of it, steps back from the candidate to it, the lift (steps over the
+    root of both items' steps), the sum over the last `n_recent` distinct items, and its best.
+    """
+    recent = np.empty(n_recent, np.int32)
+    for q in range(len(time_s)):
+        n_found = 0
+        for event in range(ptr[q], ptr[q + 1]):
+            i = past_item[event]
+            is_new = True
+            for n in range(n_found):
+                if recent[n] == i:
+                    is_new = False
+                    break
+            if is_new:
+                recent[n_found] = i
+                n_found += 1
+                if n_found == n_recent:
+                    break
+        for c in range(item.shape[1]):
+            candidate = item[q, c]
+            if candidate < 0:
+                continue
+            row = out[q, c]
+            for n in range(6):
+                row[at + n] = 0.0
+            both = 0.0
+            best = 0.0
+            for n in range(n_found):
+                key = pair_key(recent[n], candidate)
+                found = find_pair(slot_key, key)
+                if slot_key[found] != key:
+                    continue
+                steps = decayed[found] * 2.0 ** ((last_s[found] - time_s[q]) / half_life_s)
+                both += steps / (1.0 + n)
+                best = max(best, steps / (1.0 + n_steps[recent[n]]))
+                if n == 0:
+                    row[at] = math.log1p(steps)
+                    row[at + 1] = steps / (1.0 + n_steps[recent[0]])
+                    to_candidate = n_steps[candidate] if candidate < len(n_steps) else 0.0
+                    row[at + 3] = steps / math.sqrt(
+                        (1.0 + n_steps[recent[0]]) * (1.0 + to_candidate)
+                    )
+            row[at + 4] = math.log1p(both)
+            row[at + 5] = best
+            if n_found > 0:
+                key = pair_key(candidate, recent[0])
+                found = find_pair(slot_key, key)
+                if slot_key[found] == key:
+                    steps = decayed[found] * 2.0 ** ((last_s[found] - time_s[q]) / half_life_s)
+                    row[at + 2] = math.log1p(steps)
+
+
+@njit(cache=True, nogil=True)
+def fill_affinity(
+    ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    item: NDArray[np.int32],
+    name_ptr: NDArray[np.int64],
+    name_of: NDArray[np.int32],
+    n_past: int,
+    profile: NDArray[np.float64],
+    at: int,
+    out: NDArray[np.float32],
+) -> None:
+    """How much of the newest `n_past` events shares a name with each candidate: three columns.
+
+    Item i bears the names `name_of[name_ptr[i]:name_ptr[i + 1]]`; `profile` is scratch, 0 before
+    and after. Columns: mean share over the candidate's names of the history that bears them, the
+    newest events counting most; the best of them; the overlap with the last item (Jaccard).
+    """
+    for q in range(len(ptr) - 1):
+        start = ptr[q]
+        stop = min(ptr[q + 1], start + n_past)
+        total = 0.0
+        for event in range(start, stop):
+            weight = 1.0 / math.sqrt(1.0 + event - start)
+            total += weight
+            i = past_item[event]
+            if i + 1 < len(name_ptr):
+                for n in range(name_ptr[i], name_ptr[i + 1]):
+                    profile[name_of[n]] += weight
+        for c in range(item.shape[1]):
+            i = item[q, c]
+            if i < 0 or i + 1 >= len(name_ptr) or name_ptr[i] == name_ptr[i + 1] or total == 0.0:
+                continue
+            n_names = name_ptr[i + 1] - name_ptr[i]
+            both = 0.0
+            best = 0.0
+            for n in range(name_ptr[i], name_ptr[i + 1]):
+                both += profile[name_of[n]]
+                best = max(best, profile[name_of[n]])
+            out[q, c, at] = both / (total * n_names)
+            out[q, c, at + 1] = best / total
+            last = past_item[start]
+            if last + 1 < len(name_ptr):
+                shared = 0
+                for n in range(name_ptr[i], name_ptr[i + 1]):
+                    for m in range(name_ptr[last], name_ptr[last + 1]):
+                        shared += name_of[n] == name_of[m]
+                either = n_names + name_ptr[last + 1] - name_ptr[last] - shared
+                out[q, c, at + 2] = shared / either
+        for event in range(start, stop):
+            i = past_item[event]
+            if i + 1 < len(name_ptr):
+                for n in range(name_ptr[i], name_ptr[i + 1]):
+                    profile[name_of[n]] = 0.0

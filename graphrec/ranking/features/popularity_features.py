@@ -1,0 +1,125 @@
+"""How much happens with an item, or with its publisher, and how that changes."""
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+
+from graphrec.kernels.rank_features import fill_row_counts
+from graphrec.ranking.features.counters import RowCounters
+from graphrec.ranking.features.declared import EVENTS, Asked, Feature
+from graphrec.stages import Interactions
+
+
+class PopularityFeatures:
+    """Fading counts of events at several half-lives, by item or by a group of items."""
+
+    def __init__(
+        self,
+        name: str,
+        half_life_s: tuple[float, ...],
+        group: Int32[np.ndarray, " items"] | None = None,
+        stream: str = EVENTS,
+    ) -> None:
+        """Count by item, or by `group`.
+
+        Args:
+            name: Of the family.
+            half_life_s: Half-lives, seconds, shortest first.
+            group: Group of each item, such as its publisher; -1 has none. None counts by item.
+            stream: The stream that is counted.
+        """
+        self._counters = RowCounters(half_life_s)
+        self._group = group
+        self._stream = stream
+        what = "the item" if group is None else f"the item's {name}"
+        self.features = (
+            *(
+                Feature(
+                    f"{name}.popular_{_hours(half_life)}",
+                    f"log(1 + {stream} of {what}, halved every {_hours(half_life)})",
+                    "1",
+                    "events",
+                )
+                for half_life in half_life_s
+            ),
+            Feature(f"{name}.total", f"log(1 + {stream} of {what} ever)", "1", "events"),
+            Feature(f"{name}.known", f"log(1 + age of its first of {stream})", "log s", "events"),
+            Feature(f"{name}.quiet", f"log(1 + age of its last of {stream})", "log s", "events"),
+            Feature(f"{name}.trend", "log of its short over its long rate", "1", "events"),
+        )
+
+    def reset(self) -> None:
+        """Forget every event."""
+        self._counters.reset()
+
+    def absorb(self, stream: str, events: Interactions) -> None:
+        """Count events of the stream."""
+        if stream != self._stream:
+            return
+        row, n_rows = events.item_row, events.n_items
+        ones = np.ones(len(events), np.float32)
+        if self._group is None:
+            self._counters.absorb(events.time_s, row, ones, n_rows)
+            return
+        group = self._rows(row)
+        has_one = group >= 0
+        self._counters.absorb(
+            events.time_s[has_one],
+            group[has_one],
+            ones[has_one],
+            int(self._group.max(initial=-1)) + 1,
+        )
+
+    def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
+        """Write the family's columns."""
+        counted = self._counters
+        fill_row_counts(
+            asked.time_s,
+            self._rows(asked.item_row),
+            counted.half_life_s,
+            counted.decayed,
+            counted.total,
+            counted.first_s,
+            counted.last_s,
+            at,
+            out,
+        )
+
+    def _rows(self, item_row: Int32[np.ndarray, "..."]) -> Int32[np.ndarray, "..."]:
+        if self._group is None:
+            return item_row
+        known = (item_row >= 0) & (item_row < len(self._group))
+        return np.where(known, self._group[np.where(known, item_row, 0)], -1).astype(np.int32)
+
+
+class AgeFeatures:
+    """How long ago an item was published, strictly before the query."""
+
+    features = (
+        Feature("item.age", "log(1 + time since publication)", "log s", "item"),
+        Feature("item.fresh", "1 / (1 + days since publication)", "1", "item"),
+    )
+
+    def __init__(self, published_s: Int64[np.ndarray, " items"]) -> None:
+        """Know when items were published, UTC seconds."""
+        self._published_s = published_s
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def absorb(self, stream: str, events: Interactions) -> None:
+        """Nothing to learn."""
+
+    def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
+        """Write both columns; missing where the item is not out before the query, or unknown."""
+        row = asked.item_row
+        known = (row >= 0) & (row < len(self._published_s))
+        age_s = asked.time_s[:, None] - self._published_s[np.where(known, row, 0)]
+        known &= age_s > 0
+        age_s = np.where(known, age_s, 0)
+        out[..., at] = np.where(known, np.log1p(age_s), np.nan)
+        out[..., at + 1] = np.where(known, 1 / (1 + age_s / 86_400), np.nan)
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours / 24:g}d" if hours >= 24 else f"{hours:g}h"
