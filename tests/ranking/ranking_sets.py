@@ -10,7 +10,8 @@ OUTCOMES = ("engagement", "satisfaction", "responsibility")
 def of_arrays(features, lengths, outcome, position=None, weight=None, names=None):
     """A set of lists of the given lengths; `outcome` is one column or several."""
     n = len(features)
-    outcome = np.asarray(outcome, np.float32).reshape(n, -1)
+    outcome = np.asarray(outcome, np.float32)
+    outcome = outcome[:, None] if outcome.ndim == 1 else outcome
     position = np.full(n, -1) if position is None else position
     return RankingSet(
         names or tuple(f"f{at}" for at in range(features.shape[1])),
