@@ -76,11 +76,7 @@ class FeatureEncoding:
         Raises:
             DataError: The columns are not as many as `feature_names`.
         """
-        if features.shape[1] != len(self.feature_names):
-            raise DataError(
-                f"{features.shape[1]} columns of features — the model wants "
-                f"{len(self.feature_names)}, in the order of feature_names"
-            )
+        self.check(features)
         used = self.is_number > 0
         own = features[:, used]
         is_missing = np.isnan(own)
@@ -91,7 +87,12 @@ class FeatureEncoding:
     def codes(
         self, features: Float32[np.ndarray, "pairs features"]
     ) -> Int64[np.ndarray, "pairs categoricals"]:
-        """The code of each category: 0 for missing and unknown ones."""
+        """The code of each category: 0 for missing and unknown ones.
+
+        Raises:
+            DataError: The columns are not as many as `feature_names`.
+        """
+        self.check(features)
         columns = np.flatnonzero(self.is_number == 0)
         codes = np.zeros((len(features), len(columns)), np.int64)
         for place, (at, values) in enumerate(zip(columns, self.categories, strict=True)):
@@ -100,6 +101,18 @@ class FeatureEncoding:
             found = np.minimum(np.searchsorted(values, features[:, at]), len(values) - 1)
             codes[:, place] = np.where(values[found] == features[:, at], found + 1, 0)
         return codes
+
+    def check(self, features: Float32[np.ndarray, "pairs features"]) -> None:
+        """Refuse features of another number of columns.
+
+        Raises:
+            DataError: The columns are not as many as `feature_names`.
+        """
+        if features.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"{features.shape[1]} columns of features — the model wants "
+                f"{len(self.feature_names)}, in the order of feature_names"
+            )
 
     @property
     def n_codes(self) -> tuple[int, ...]:

@@ -120,10 +120,14 @@ class MultiObjectiveModel:
         Features take their values one after another, in a few fixed orders and their reverses; a
         feature's contribution is its mean step. They add up to the score less the average row's.
 
+        Raises:
+            DataError: The columns are not as many as `feature_names`.
+
         Source:
             Strumbelj and Kononenko 2014 (sampled Shapley values), with reversed orders as in
             Mitchell et al. 2022, arXiv:2104.12199, and one row to start from.
         """
+        self.encoding.check(features)
         n_pairs, n_features = features.shape
         total = np.zeros((n_pairs, n_features))
         rng = np.random.default_rng(0)
