@@ -3,11 +3,13 @@
 import io
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
+from jaxtyping import Float64, Int64
 from matplotlib.figure import Figure
 
 from graphrec.evaluation.figures import SourceFigures, SplitFigures
@@ -128,6 +130,41 @@ def plot_over_time(figures: SplitFigures) -> str:
         _draw_legend(axes)
 
     return _svg(draw, 4.2)
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityLine:
+    """What one model said and what came true, in bins.
+
+    Attributes:
+        predicted: Mean prediction of each bin, in [0, 1], ascending.
+        observed: Mean outcome of each bin, in [0, 1].
+        count: Outcomes in each bin; a point's area grows with its share of them.
+    """
+
+    predicted: Float64[np.ndarray, " bins"]
+    observed: Float64[np.ndarray, " bins"]
+    count: Int64[np.ndarray, " bins"]
+
+
+def plot_reliability(lines: Mapping[str, ReliabilityLine]) -> str:
+    """What came true against what was predicted, by model; on the diagonal both are equal."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=1, alpha=0.5)
+        for place, (name, line) in enumerate(lines.items()):
+            colour = _colour(place)
+            axes.plot(line.predicted, line.observed, color=colour, linewidth=1.5, label=name)
+            area = 12.0 + 160.0 * line.count / max(1, int(line.count.sum()))
+            axes.scatter(line.predicted, line.observed, area, color=colour)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("came true")
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_aspect("equal")
+        _draw_legend(axes)
+
+    return _svg(draw, 6.0)
 
 
 def describe(figures: SplitFigures, value: Callable[[SourceFigures], float]) -> str:

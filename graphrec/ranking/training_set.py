@@ -27,7 +27,7 @@ class RankingSet:
 
     feature_names: tuple[str, ...]
     features: Float32[np.ndarray, "pairs features"]
-    list_ptr: Int64[np.ndarray, " lists+1"]
+    list_ptr: Int64[np.ndarray, " borders"]
     time_s: Int64[np.ndarray, " lists"]
     user_row: Int32[np.ndarray, " lists"]
     item_row: Int32[np.ndarray, " pairs"]
