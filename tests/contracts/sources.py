@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphrec.events.history import HistoryIndex
+from graphrec.retrieval.blend import BlendedSource, Quota
 from graphrec.retrieval.ease import EASESettings, EASESource
 from graphrec.retrieval.history_weights import HistorySettings
 from graphrec.retrieval.item_knn import ItemKNNSettings, ItemKNNSource
@@ -33,12 +34,16 @@ class SourceCase:
         make: A fresh source, knowing nothing.
         as_of: Whether an absorbed event at or after a query's time leaves its answer alone. A
             source without it relies on the protocols to absorb only what has happened.
+        rounding: Share by which a score may differ between one query alone and many.
+        by_place: Whether scores hang on places among what is allowed, so that `retrieve` agrees
+            with `score` only where everything is.
     """
 
     label: str
     make: Callable[[], CandidateSource]
     as_of: bool = True
     rounding: float = 0.0
+    by_place: bool = False
 
 
 SOURCES = (
@@ -89,6 +94,14 @@ SOURCES = (
         ),
         as_of=False,
         rounding=1e-5,
+    ),
+    SourceCase(
+        "blend",
+        lambda: BlendedSource(
+            [PopularSource(), LastItemsSource(), ItemKNNSource()],
+            [Quota(), Quota(weight=2), Quota(n=6)],
+        ),
+        by_place=True,
     ),
 )
 

@@ -139,7 +139,9 @@ def test_a_batch_of_queries_is_answered_like_each_query_alone(case, fitted):
 
 
 @pytest.mark.parametrize("eligibility", ELIGIBILITIES, ids=str)
-def test_retrieved_are_the_best_eligible_by_score_ties_to_the_lower_row(fitted, eligibility):
+def test_retrieved_are_the_best_eligible_by_score_ties_to_the_lower_row(case, fitted, eligibility):
+    if case.by_place and (eligibility.seen != "allow" or eligibility.allowed is not None):
+        pytest.skip("scores hang on places among what is allowed")
     queries = all_queries(a_log(1))
     score = fitted.score(queries)
     found = fitted.retrieve(queries, 5, eligibility)
@@ -264,8 +266,9 @@ def check_form(found: Candidates, shape: tuple[int, int]) -> None:
     padding = found.item_row == -1
     assert (found.score[padding] == -np.inf).all()
     assert (found.source[padding] == -1).all()
-    assert (found.source[~padding] == 0).all()
-    assert len(found.source_names) == 1
+    assert (found.source[~padding] >= 0).all()
+    assert (found.source < len(found.source_names)).all()
+    assert (found.evidence is None) == (len(found.source_names) == 1)
     assert (found.reason_item[padding] == -1).all()
     assert (found.reason_share[padding] == 0).all()
     assert (found.score[~padding] > 0).all()
@@ -277,5 +280,10 @@ def check_form(found: Candidates, shape: tuple[int, int]) -> None:
 
 
 def same(one: Candidates, other: Candidates) -> None:
+    if one.evidence is not None:
+        np.testing.assert_array_equal(one.evidence.place, other.evidence.place)
+        np.testing.assert_array_equal(one.evidence.score, other.evidence.score)
     for field in fields(Candidates):
+        if field.name == "evidence":
+            continue
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
