@@ -16,7 +16,6 @@ from scipy.special import betainc, betaincinv
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 from graphrec.kernels.hash_random import draw_uniforms, fold_queries
-from graphrec.slate.relevance import Scaling
 from graphrec.stages import Queries
 
 _NODES, _WEIGHTS = (x / 2 for x in np.polynomial.legendre.leggauss(128))
@@ -43,7 +42,6 @@ class ExplorationSettings(BaseModel):
     temperature: float = Field(
         0.1, gt=0, le=1000, description="Softmax: relevance is divided by it."
     )
-    scaling: Scaling = Field("min_max", description="Softmax: how scores become relevance.")
     prior_clicks: float = Field(1.0, gt=0, le=1e6, description="Thompson: clicks before any.")
     prior_skips: float = Field(20.0, gt=0, le=1e6, description="Thompson: skips before any.")
     reach: int = Field(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 
 
@@ -46,3 +47,19 @@ class ItemFacts:
                 f"keyword_ptr has {len(self.keyword_ptr)} entries — one for each of "
                 f"{self.n_items} items and an end"
             )
+
+    def widened(self, n_items: int) -> "ItemFacts":
+        """The same with rows up to `n_items`, of which nothing is known."""
+        more = max(n_items - self.n_items, 0)
+        vectors, ptr = self.vectors, self.keyword_ptr
+        return ItemFacts(
+            self.n_items + more,
+            None if vectors is None else np.pad(vectors, ((0, more), (0, 0))),
+            {
+                name: np.pad(column, (0, more), constant_values=NO_ROW)
+                for name, column in self.groups.items()
+            },
+            None if ptr is None else np.pad(ptr, (0, more), mode="edge"),
+            self.keyword,
+            {name: np.pad(column, (0, more)) for name, column in self.flags.items()},
+        )
