@@ -1,0 +1,40 @@
+"""Everything that decides a slate, in one object."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from graphrec.slate.demotion import DemotionSettings
+from graphrec.slate.dpp import DppSettings
+from graphrec.slate.exploration import ExplorationSettings
+from graphrec.slate.mmr import MmrSettings
+from graphrec.slate.quotas import QuotaSettings
+from graphrec.slate.relevance import Scaling
+from graphrec.slate.rules import RuleSettings
+from graphrec.slate.similarity import SimilaritySettings
+
+
+class SlateSettings(BaseModel):
+    """How a slate is made of ranked candidates. The default shows them as they are ranked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: RuleSettings = Field(RuleSettings(), description="What may be shown, and pins.")
+    scaling: Scaling = Field("min_max", description="How scores become relevance.")
+    demotion: DemotionSettings | None = Field(
+        None, description="How items sink that were shown before; null: they do not."
+    )
+    diversity: Literal["none", "mmr", "dpp"] = Field(
+        "none", description="Maximal marginal relevance, a determinantal process, or neither."
+    )
+    similarity: SimilaritySettings = Field(
+        SimilaritySettings(), description="What makes items alike, for diversity."
+    )
+    mmr: MmrSettings = Field(MmrSettings(), description="With `mmr`.")
+    dpp: DppSettings = Field(DppSettings(), description="With `dpp`.")
+    exploration: ExplorationSettings = Field(
+        ExplorationSettings(), description="What is drawn at each place."
+    )
+    quotas: tuple[QuotaSettings, ...] = Field(
+        (), max_length=20, description="How many of one group may stand near each other."
+    )
