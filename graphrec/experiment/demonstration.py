@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from graphrec.events.ids import Key
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.running import ExperimentRun, Progress, load_experiment, run_experiment
-from graphrec.experiment.settings import DataSettings, ExperimentSettings, TemporalNetworkMethod
+from graphrec.experiment.settings import DataSettings, ExperimentSettings
 from graphrec.experiment.worlds import simulate_world, world_settings
 from graphrec.pipeline import Pipeline
 

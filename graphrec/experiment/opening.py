@@ -8,13 +8,9 @@ from graphrec.events.columns import ColumnMap
 from graphrec.events.dataset import Dataset
 from graphrec.events.readers import read_dataset
 from graphrec.experiment.bundles import read_bundle, write_bundle
+from graphrec.experiment.method_settings import PopularMethod, PropagateMethod, WalkMethod
 from graphrec.experiment.reading import parse_words, settings_of
-from graphrec.experiment.settings import (
-    Method,
-    PopularMethod,
-    PropagateMethod,
-    WalkMethod,
-)
+from graphrec.experiment.settings import Method
 from graphrec.experiment.sources import build_source, method_named
 from graphrec.graph.build import build_cowatch_graph
 from graphrec.graph.cowatch import CoWatchGraph

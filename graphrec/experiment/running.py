@@ -21,6 +21,7 @@ from graphrec.evaluation.time_split import evaluate_time_split
 from graphrec.events.dataset import Dataset
 from graphrec.events.readers import read_dataset
 from graphrec.events.world import WorldSettings, generate_world
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.reading import read_yaml, settings_of
 from graphrec.experiment.settings import (
     DataSettings,
@@ -29,7 +30,6 @@ from graphrec.experiment.settings import (
     Method,
     Protocol,
     StreamProtocol,
-    TemporalNetworkMethod,
     TimeSplitProtocol,
 )
 from graphrec.experiment.sources import build_source, with_baselines

@@ -5,20 +5,22 @@ from typing import Any, Final, get_args
 
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
-from graphrec.experiment.reading import settings_of
-from graphrec.experiment.settings import (
+from graphrec.experiment.method_settings import (
     EASEMethod,
     ItemKNNMethod,
     LastItemsMethod,
-    Method,
     PopularMethod,
     PropagateMethod,
     RecentMethod,
     RP3betaMethod,
+    SourceMethod,
     TemporalNetworkMethod,
     UserKNNMethod,
     WalkMethod,
 )
+from graphrec.experiment.reading import settings_of
+from graphrec.experiment.settings import Method
+from graphrec.experiment.staged_settings import PipelineMethod
 from graphrec.retrieval.ease import EASESource
 from graphrec.retrieval.item_knn import ItemKNNSource
 from graphrec.retrieval.last_items import LastItemsSource
@@ -62,6 +64,12 @@ def build_source(method: Method, dataset: Dataset) -> CandidateSource:
             return UserKNNSource(method.settings)
         case TemporalNetworkMethod():
             return _temporal_source(method, dataset)
+        case PipelineMethod():
+            # Rankers and vector search are an extra of their own.
+            from graphrec.experiment.staging import build_staged
+
+            parts = [build_source(part.source, dataset) for part in method.sources]
+            return build_staged(method, dataset, parts)
 
 
 def with_baselines(methods: Sequence[Method]) -> tuple[Method, ...]:
@@ -106,4 +114,4 @@ def _temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> Candida
 
 
 def _method_classes() -> tuple[Any, ...]:
-    return get_args(get_args(Method)[0])
+    return get_args(get_args(SourceMethod)[0])

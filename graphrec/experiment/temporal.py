@@ -16,13 +16,10 @@ from graphrec.errors import SettingsError, SnapshotError
 from graphrec.evaluation.provenance import provenance_of
 from graphrec.evaluation.results import SLICES, Questions
 from graphrec.events.dataset import Dataset
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.reading import settings_of
 from graphrec.experiment.running import events_of, load_data
-from graphrec.experiment.settings import (
-    DataSettings,
-    ExperimentSettings,
-    TemporalNetworkMethod,
-)
+from graphrec.experiment.settings import DataSettings, ExperimentSettings
 from graphrec.experiment.side_log import side_log_of
 from graphrec.experiment.target_weights import refused_items, weighed_events
 from graphrec.experiment.trained import TrainedWeights, content_for, data_key, write_weights

@@ -12,7 +12,8 @@ from graphrec.errors import SettingsError, SnapshotError
 from graphrec.events.dataset import Dataset
 from graphrec.events.log import NodeType
 from graphrec.experiment.item_columns import item_features_of
-from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
+from graphrec.experiment.method_settings import TemporalNetworkMethod
+from graphrec.experiment.settings import ExperimentSettings
 from graphrec.experiment.side_log import side_log_of
 from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.content import NodeContent

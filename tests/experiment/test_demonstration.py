@@ -7,7 +7,7 @@ import pytest
 
 from graphrec import cli
 from graphrec.experiment.demonstration import demo_experiment
-from graphrec.experiment.settings import TemporalNetworkMethod
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 
 HINT = "pip install 'graphrec[tgn]'"
 

@@ -14,9 +14,10 @@ from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
 from graphrec.events.log import EdgeType
 from graphrec.experiment.bundles import read_bundle, write_bundle
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.reading import settings_of
 from graphrec.experiment.running import events_of, load_data
-from graphrec.experiment.settings import ExperimentSettings, TemporalNetworkMethod
+from graphrec.experiment.settings import ExperimentSettings
 from graphrec.experiment.side_log import side_log_of
 from graphrec.experiment.sources import build_source
 from graphrec.experiment.temporal import train_experiment

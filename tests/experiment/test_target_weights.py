@@ -11,8 +11,9 @@ from graphrec.errors import DataError, SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.events.ids import IdMap
 from graphrec.events.log import EdgeType, EventLog
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.running import events_of, load_data
-from graphrec.experiment.settings import DataSettings, ExperimentSettings, TemporalNetworkMethod
+from graphrec.experiment.settings import DataSettings, ExperimentSettings
 from graphrec.experiment.sources import build_source
 from graphrec.experiment.target_weights import refused_items, weighed_events
 from graphrec.experiment.temporal import train_experiment

@@ -12,12 +12,9 @@ from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.results import SLICES
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
 from graphrec.events.world.settings import WorldSettings
+from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.running import events_of, load_data, load_experiment, run_experiment
-from graphrec.experiment.settings import (
-    DataSettings,
-    ExperimentSettings,
-    TemporalNetworkMethod,
-)
+from graphrec.experiment.settings import DataSettings, ExperimentSettings
 from graphrec.experiment.sources import build_source
 from graphrec.experiment.temporal import train_experiment
 from graphrec.experiment.trained import content_of, read_weights

@@ -24,13 +24,9 @@ from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.figures import SourceFigures, figures_of
 from graphrec.evaluation.stream import evaluate_stream
 from graphrec.events.dataset import Dataset
+from graphrec.experiment.method_settings import LastItemsMethod, PopularMethod
 from graphrec.experiment.running import events_of
-from graphrec.experiment.settings import (
-    DataSettings,
-    ExperimentSettings,
-    LastItemsMethod,
-    PopularMethod,
-)
+from graphrec.experiment.settings import DataSettings, ExperimentSettings
 from graphrec.stages import Queries
 from tests.evaluation.sources import LastAgain
 from tests.worlds import small_dataset

@@ -1,0 +1,172 @@
+"""Retrieval and ranker as one source, trained on the log it is fitted on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32
+from pydantic import BaseModel, ConfigDict, Field
+
+from graphrec.arrays import NO_ROW
+from graphrec.checks import refuse_future
+from graphrec.errors import DataError
+from graphrec.pipeline.replay import ReplaySettings, replay
+from graphrec.ranking.features.builder import FeatureBuilder
+from graphrec.ranking.learned import LearnedRanker
+from graphrec.ranking.rank_model import RankModel
+from graphrec.ranking.training_set import RankingSet
+from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Queries
+
+TrainModel = Callable[[RankingSet, RankingSet], RankModel]
+"""Learns from earlier lists, stopping by later ones."""
+
+
+class StagedSettings(BaseModel):
+    """How a ranker is trained behind its sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_candidates: int = Field(
+        500, ge=1, le=100_000, description="Candidates that are ranked for each query."
+    )
+    replayed: float = Field(
+        0.25, gt=0, lt=1, description="Last share of the events that the ranker learns from."
+    )
+    held_out: float = Field(
+        0.15, gt=0, lt=1, description="Last share of its lists, by which training stops."
+    )
+    refit: bool = Field(
+        True,
+        description="Fit the sources on all events once the ranker is trained; otherwise they have "
+        "absorbed what was replayed and keep what they learnt before.",
+    )
+    replay: ReplaySettings = Field(ReplaySettings(), description="What it learns from.")
+
+
+class StagedSource:
+    """A candidate source whose candidates have been ranked by a learned model.
+
+    `fit` fits the source on the earlier part of the log, lives through the rest of it question by
+    question to train the ranker on answers as they were then, and fits the source on all of it.
+    """
+
+    absorbs = True
+
+    def __init__(
+        self,
+        source: CandidateSource,
+        builder: FeatureBuilder,
+        train: TrainModel,
+        settings: StagedSettings | None = None,
+        *,
+        name: str = "pipeline",
+    ) -> None:
+        """Join the stages.
+
+        Args:
+            source: Finds candidates, such as a blend.
+            builder: Builds their features.
+            train: Trains the model.
+            settings: How.
+            name: Short name for tables.
+        """
+        self._source = source
+        self._builder = builder
+        self._train = train
+        self._settings = settings or StagedSettings()
+        self._name = name
+        self._ranker: LearnedRanker | None = None
+        self._n_items = 0
+
+    @property
+    def name(self) -> str:
+        """Short name shown in tables and reasons."""
+        return self._name
+
+    @property
+    def ranker(self) -> LearnedRanker:
+        """The trained ranker.
+
+        Raises:
+            DataError: Nothing was fitted.
+        """
+        if self._ranker is None:
+            raise DataError(f"{self.name} was asked before it was fitted — fit it first")
+        return self._ranker
+
+    def fit(self, events: Interactions, cut_s: int) -> None:
+        """Forget everything, train the ranker on the last part of `events`, and know all of them.
+
+        Raises:
+            LeakageError: An event is at or after `cut_s`.
+            DataError: The events are too few to learn an order from.
+        """
+        refuse_future(events, cut_s, self.name)
+        first = self._border(events)
+        past, border_s = events.take(slice(0, first)), int(events.time_s[first])
+        self._source.fit(past, border_s)
+        self._builder.fit(past, border_s)
+        lists = replay(self._source, self._builder, events, first, self._settings.replay)
+        early, late = lists.split_by_time(1 - self._settings.held_out)
+        model = self._train(early, late)
+        self._ranker = LearnedRanker(self._builder, model)
+        if self._settings.refit:
+            self._source.fit(events, cut_s)
+        self._n_items = events.n_items
+
+    def absorb(self, events: Interactions) -> None:
+        """Let the source and the features learn from events that arrived since."""
+        self._source.absorb(events)
+        self._builder.absorb(events)
+        self._n_items = max(self._n_items, events.n_items)
+
+    def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
+        """The best `k` eligible items of each query, by the ranker."""
+        n = max(k, self._settings.n_candidates)
+        ranked = self.ranker.rank(queries, self._source.retrieve(queries, n, eligibility))
+        return first_places(ranked, k)
+
+    def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
+        """Score every item: candidates by the ranker, and below all of them the rest as retrieved.
+
+        The rest lie in [0, 1), candidates from 1 up.
+        """
+        found = self._source.retrieve(queries, self._settings.n_candidates, Eligibility("allow"))
+        ranked = self.ranker.rank(queries, found)
+        rest = self._source.score(queries)
+        lowest = rest.min(axis=1, keepdims=True, initial=np.inf)
+        rest = rest - lowest
+        score: Float32[np.ndarray, "users items"]
+        score = rest / (1 + rest.max(axis=1, keepdims=True, initial=0))
+        row, place = np.nonzero(ranked.item_row != NO_ROW)
+        own = ranked.score[row, place].astype(np.float64)
+        worst = np.full(len(score), np.inf)
+        np.minimum.at(worst, row, own)
+        score[row, ranked.item_row[row, place]] = 1 + own - worst[row]
+        return score
+
+    def _border(self, events: Interactions) -> int:
+        """Where the replayed span starts: at the first event of a second."""
+        wanted = round((1 - self._settings.replayed) * len(events))
+        if not 0 < wanted < len(events):
+            raise DataError(
+                f"{len(events)} events are too few for a ranker — {self.name} learns from the last "
+                f"{self._settings.replayed:.0%} of them"
+            )
+        return int(np.searchsorted(events.time_s, events.time_s[wanted]))
+
+
+def first_places(candidates: Candidates, k: int) -> Candidates:
+    """The first `k` candidates of each query."""
+    evidence = candidates.evidence
+    return replace(
+        candidates,
+        item_row=candidates.item_row[:, :k],
+        score=candidates.score[:, :k],
+        source=candidates.source[:, :k],
+        reason_item=candidates.reason_item[:, :k],
+        reason_share=candidates.reason_share[:, :k],
+        evidence=None
+        if evidence is None
+        else replace(evidence, score=evidence.score[:, :k], place=evidence.place[:, :k]),
+    )
