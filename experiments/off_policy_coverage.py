@@ -20,6 +20,12 @@ by the world's own click model:
 
 The reward model of DR is a table of click rates by item and place from pages of the first half.
 Run: `python -m experiments.off_policy_coverage`; results lie beside this file.
+
+Answer, of 100 worlds with some 260 users and 3,700 later pages each: intervals of 95 % cover 93 to
+100 times, whatever the target, figure, estimate and kind of interval, and no mean error is further
+from 0 than 1.4 of its standard errors. Most cover more often than 95 times because they allow for
+other users than those logged, whom this truth holds fixed: widths are 1.1 to 2.5 times what the
+spread of the errors asks for.
 """
 
 import argparse

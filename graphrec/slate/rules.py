@@ -113,7 +113,11 @@ class Rules:
             is_over = pin.until_s is not None and time_s >= pin.until_s
             if is_over or pin.place >= k or pin.place in held or pin.item_row in held.values():
                 continue
-            if self.keep(query, np.array([pin.item_row], np.int32), decisions)[0]:
+            removed: list[Decision] = []
+            kept = self.keep(query, np.array([pin.item_row], np.int32), removed)[0]
+            # As a candidate the item may have been removed already.
+            decisions.extend(line for line in removed if line not in decisions)
+            if kept:
                 held[pin.place] = pin.item_row
                 until = "" if pin.until_s is None else f" until {pin.until_s} s"
                 detail = f"place {pin.place}{until}"

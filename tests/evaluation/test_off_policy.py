@@ -60,6 +60,13 @@ def test_two_places_are_weighed_by_each_view_as_worked_out_by_hand():
     assert value(reward="pages") == pytest.approx(((6 + 1) / 2, 1))
     assert value(clip=2.5)[0] == pytest.approx((2 + 2.5 + 1) / 2)
 
+    # What stands above the second place weighs 2; it is predicted .5 × 2 and surprises by .5 × 6.
+    model = RewardModel(np.array([[0.5, 0.5], [0.5, 9]]), np.array([[0.25, 0.5], [0.5, 9]]))
+    cascade = OffPolicySettings(view="cascade")
+    found = estimate_value(pages, target, cascade, model)
+    assert found.dr.value == pytest.approx(((0.25 + 1 + 1) + (2 * 0.5 + 6 * 0.5)) / 2)
+    assert found.sndr.value == pytest.approx((0.75 / 2 + 1.5 / 3) + 0.5 * (1 / 2 + 3 / 6))
+
 
 # A tiny world of three items and two places, whose every log can be counted out.
 LOGGING = np.array([0.5, 0.3, 0.2])

@@ -59,6 +59,13 @@ def test_rules_come_before_diversity_and_pins_after_everything():
     assert slate.shown.source[0].tolist() == [0, 1, 0, 0, 0]
 
 
+def test_a_pinned_candidate_that_a_rule_removes_is_told_of_once():
+    rules = RuleSettings(deny_items=(0,), pins=(Pin(item_row=0, place=0),))
+    slate, items = arranged(SlateSettings(rules=rules), 2)
+    assert items == [1, 2]
+    assert [(line.item_row, line.action) for line in slate.decisions] == [(0, "removed")]
+
+
 def test_an_item_shown_before_sinks_and_a_line_says_how_far():
     memory = ShownMemory(half_life_days=30.0)
     for day in range(4):

@@ -12,7 +12,7 @@ from graphrec.slate.exploration import (
 )
 from tests.slate.catalogue import visits
 
-N_VISITS = 3000
+N_VISITS = 1500
 GROUP = np.array([4, 4, 2, -1, 2], np.int32)
 
 
