@@ -13,10 +13,10 @@ from graphrec.events.edges_of_items import edges_of_items
 from graphrec.events.event_types import HAS_KEYWORD, PUBLISHED_BY
 from graphrec.events.ids import IdMap
 from graphrec.events.log import EdgeType, EventLog, NodeType
-from graphrec.events.world.behaviour import Life, Trace
 from graphrec.events.world.catalogue import Catalogue
 from graphrec.events.world.people import People
 from graphrec.events.world.settings import WorldSettings
+from graphrec.events.world.trace import Trace
 from graphrec.events.world.words import (
     AGE_BANDS,
     LANGUAGES,
@@ -144,7 +144,7 @@ def make_dataset(
     catalogue: Catalogue,
     people: People,
     ids: dict[NodeType, IdMap],
-    life: Life,
+    trace: Trace,
 ) -> Dataset:
     """Put the log and the tables together, and end the log at the `n_events`-th event."""
     items = item_table(catalogue, ids)
@@ -160,13 +160,13 @@ def make_dataset(
     rows.add(edges.time_s, edges.kind, edges.item_row, names)
     held_s, context = context_events(context_windows(settings))
     rows.add(held_s, _HOLDS, context, context)
-    _add_acts(rows, life.trace, catalogue.items["duration_s"])
+    _add_acts(rows, trace, catalogue.items["duration_s"])
     if settings.skip_events:
-        _add_skips(rows, life.trace)
+        _add_skips(rows, trace)
     end_s = settings.start_s + settings.days * DAY_S
     n_nodes: dict[NodeType, int] = {node: len(keys) for node, keys in ids.items()}
     log = rows.log(end_s, n_nodes, settings.n_events)
-    pages = page_table(life.trace, ids, int(log.time_s[-1]))
+    pages = page_table(trace, ids, int(log.time_s[-1]))
     return Dataset(settings.name, log, ids, items, user_table(people, ids), pages)
 
 
