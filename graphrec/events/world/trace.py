@@ -34,6 +34,17 @@ class Trace:
         above: Bool[np.ndarray, "pages places"] = (at_place > 1) & (at_place & 1 == 0)
         return above
 
+    def take(self, acts: Bool[np.ndarray, " acts"], pages: Bool[np.ndarray, " pages"]) -> "Trace":
+        """Some of the acts and some of the pages, in their order."""
+        return Trace(
+            self.actor[acts],
+            self.acts[acts],
+            self.viewer[pages],
+            self.pages[pages],
+            self.shown[pages],
+            self.chance[pages],
+        )
+
     @classmethod
     def nothing(cls, n_places: int) -> "Trace":
         """A time without users."""
@@ -77,7 +88,8 @@ def empty_records(n_sessions: int, n_places: int) -> Records:
     """Room for so many sessions, as kernels write them."""
     n_pages = n_sessions * MAX_STEPS
     return Records(
-        np.empty(n_sessions * ROWS_PER_SESSION, ACT),
+        # A search leaves the columns of a watch as they are.
+        np.zeros(n_sessions * ROWS_PER_SESSION, ACT),
         np.empty(n_pages, PAGE),
         np.empty((n_pages, n_places), np.int32),
         np.empty((n_pages, n_places), np.float32),
