@@ -39,6 +39,7 @@ class PolicyFigures:
         by_world: Every one of both, world by world.
         over_days: Every one of `OVER_DAYS`, by day, the mean of the worlds.
         against_first: This policy less the first one, by measure; None for the first one.
+        differences_by_world: The same for every one of `MEASURES` and `WHOLE`, world by world.
         seconds: What it took.
     """
 
@@ -48,6 +49,7 @@ class PolicyFigures:
     by_world: Mapping[str, tuple[float, ...]]
     over_days: Mapping[str, tuple[float, ...]]
     against_first: Mapping[str, Comparison] | None
+    differences_by_world: Mapping[str, tuple[float, ...]]
     seconds: LoopSeconds
 
 
@@ -105,6 +107,7 @@ def figures_of_loop(
     }
     first, *others = joined
     against = compare_ratios(joined[first], {name: joined[name] for name in others}, settings)
+    by_world = {name: _by_world(worlds) for name, worlds in outcomes.items()}
     return LoopFigures(
         seeds,
         *spans,
@@ -113,13 +116,14 @@ def figures_of_loop(
             PolicyFigures(
                 name,
                 bootstrap_ratios(joined[name], settings),
-                {part.name: _mean([world.whole[part.name] for world in worlds]) for part in WHOLE},
-                {
-                    **{m.name: tuple(w.by_user[m.name].value for w in worlds) for m in MEASURES},
-                    **{m.name: tuple(w.whole[m.name] for w in worlds) for m in WHOLE},
-                },
+                {part.name: _mean(by_world[name][part.name]) for part in WHOLE},
+                by_world[name],
                 {part.name: _over_days(worlds, part.name) for part in OVER_DAYS},
                 against.get(name),
+                {
+                    key: tuple(np.subtract(values, by_world[first][key]).tolist())
+                    for key, values in by_world[name].items()
+                },
                 seconds[name],
             )
             for name, worlds in outcomes.items()
@@ -127,11 +131,18 @@ def figures_of_loop(
     )
 
 
+def _by_world(worlds: Sequence[Outcomes]) -> dict[str, tuple[float, ...]]:
+    return {
+        **{part.name: tuple(w.by_user[part.name].value for w in worlds) for part in MEASURES},
+        **{part.name: tuple(w.whole[part.name] for w in worlds) for part in WHOLE},
+    }
+
+
 def _over_days(worlds: Sequence[Outcomes], name: str) -> tuple[float, ...]:
     days = zip(*(world.over_days[name].tolist() for world in worlds), strict=True)
-    return tuple(_mean(list(day)) for day in days)
+    return tuple(_mean(day) for day in days)
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: Sequence[float]) -> float:
     given = [value for value in values if not np.isnan(value)]
     return sum(given) / len(given) if given else float("nan")

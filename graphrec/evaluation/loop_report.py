@@ -95,7 +95,9 @@ def _differences(figures: LoopFigures) -> str:
         (
             _label(measure),
             [
-                _comparison_cell(policy.against_first[measure.name])
+                _comparison_cell(
+                    policy.against_first[measure.name], policy.differences_by_world[measure.name]
+                )
                 for policy in others
                 if policy.against_first is not None
             ],
@@ -105,7 +107,7 @@ def _differences(figures: LoopFigures) -> str:
     caption = (
         f"Each policy less {first.policy}, on the same users: difference, its interval, and the "
         "chance of one this large if both were alike (users swapped at random, corrected by Holm "
-        "for the policies of a row)."
+        "for the policies of a row); and in how many worlds the difference points the same way."
     )
     names = [policy.policy for policy in others]
     return _heading("differences", "Differences") + page.table(caption, names, rows, "measure")
@@ -153,12 +155,16 @@ def _seconds_cells(policy: PolicyFigures) -> list[str]:
     return [page.cell(words) for words in [*whole, f"{spent.pages:,}", *each]]
 
 
-def _comparison_cell(comparison: Comparison) -> str:
+def _comparison_cell(comparison: Comparison, by_world: Sequence[float]) -> str:
     difference = comparison.difference
     if isnan(difference.value):
         return page.cell(page.ABSENT)
     between = f"{page.text(difference.low)} to {page.text(difference.high)}"
-    return f"<td>{difference.value:+.4f}<small>{between}; p {comparison.p_holm:.4f}</small></td>"
+    same = sum(value * difference.value > 0 for value in by_world)
+    return (
+        f"<td>{difference.value:+.4f}<small>{between}</small>"
+        f"<small>p {comparison.p_holm:.4f}; {same} of {len(by_world)} worlds</small></td>"
+    )
 
 
 def _best(values: Sequence[float], measure: Measure) -> float:

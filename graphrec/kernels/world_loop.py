@@ -29,6 +29,13 @@ WAITING: Final = 1
 ANSWERED: Final = 2
 DONE: Final = 3
 
+SOUND: Final = 0
+UNKNOWN: Final = 1
+NOT_OUT: Final = 2
+REPEATED: Final = 3
+CHANCE: Final = 4
+BEHIND_A_GAP: Final = 5
+
 SEAT: Final = np.dtype(
     [
         ("key", "u8"),
@@ -200,6 +207,33 @@ def user_keys(key: int, user: NDArray[np.int32], out: NDArray[np.uint64]) -> Non
     """Write the key of each user's draws on the day of `key`."""
     for n in range(len(user)):
         out[n] = mix_integer(np.uint64(key) + np.uint64(user[n]) * GOLDEN)
+
+
+@njit(cache=True, nogil=True)
+def find_fault(
+    item: NDArray[np.int32],
+    chance: NDArray[np.float32],
+    time_s: NDArray[np.int64],
+    published_s: NDArray[np.int64],
+) -> tuple[int, int, int]:
+    """The first fault of the pages, with its page and place; `SOUND` if there is none."""
+    for n in range(item.shape[0]):
+        for place in range(item.shape[1]):
+            i = item[n, place]
+            if i == -1:
+                continue
+            if i < 0 or i >= len(published_s):
+                return UNKNOWN, n, place
+            if published_s[i] > time_s[n]:
+                return NOT_OUT, n, place
+            if not (chance[n, place] > 0.0 and chance[n, place] <= 1.0):
+                return CHANCE, n, place
+            if place > 0 and item[n, place - 1] == -1:
+                return BEHIND_A_GAP, n, place
+            for above in range(place):
+                if item[n, above] == i:
+                    return REPEATED, n, place
+    return SOUND, 0, 0
 
 
 @njit(cache=True, nogil=True)

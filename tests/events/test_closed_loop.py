@@ -252,11 +252,17 @@ def twice(requests):
     return Pages.certain(item)
 
 
+def with_a_gap(requests):
+    item = np.tile(np.array([[0, -1, *range(1, 9)]], np.int32), (len(requests), 1))
+    return Pages.certain(item)
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
         (filled(0, places=3), DataError, "pages of shape"),
-        (filled(195), DataError, "item rows from 195 to 204"),
+        (filled(200), DataError, "item row 200 at place 1 of a page — rows are from 0 to 199"),
+        (with_a_gap, DataError, "behind an empty place"),
         (filled(0, chance=0.0), DataError, "propensity"),
         (filled(0, chance=1.5), DataError, "propensity"),
         (twice, DataError, "twice"),

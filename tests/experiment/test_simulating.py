@@ -49,12 +49,15 @@ def test_a_simulation_is_measured_reported_and_the_same_again(file, tmp_path, ca
         policies[2]["measures"]["ctr"]["value"] - policies[0]["measures"]["ctr"]["value"]
     )
     assert difference["difference"]["high"] < 0 and difference["p_holm"] < 0.1
-    assert all(len(policy["by_world"]["ctr"]) == 2 for policy in policies)
+    for policy in policies:
+        values, differences = policy["by_world"]["ctr"], policy["differences_by_world"]["ctr"]
+        expected = [a - b for a, b in zip(values, policies[0]["by_world"]["ctr"], strict=True)]
+        assert differences == pytest.approx(expected) and len(differences) == 2
     assert all(len(policy["over_days"]["reports"]) == 5 for policy in policies)
     assert first["provenance"]["settings"]["world"]["n_events"] == 3000
     page = run.report.read_text()
     assert "two &lt;weeks&gt;" in page and "<weeks>" not in page
-    assert page.count("<figure>") == 4 and "seed 2" in page
+    assert page.count("<figure>") == 4 and "seed 2" in page and "2 of 2 worlds" in page
 
 
 def without_seconds(policy):

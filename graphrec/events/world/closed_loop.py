@@ -43,6 +43,8 @@ from graphrec.events.world.settings import WorldSettings
 from graphrec.events.world.tables import WORLD_EDGE_TYPES, make_dataset, make_ids
 from graphrec.events.world.trace import Trace
 from graphrec.events.world.truth import GroundTruth
+from graphrec.kernels import world_loop
+from graphrec.kernels.world_loop import SOUND, find_fault
 from graphrec.kernels.world_scene import WATCH
 
 _FOREVER = 2**62
@@ -278,24 +280,26 @@ class _Loop:
         shape = (len(requests), requests.n_places)
         if item.shape != shape or chance.shape != shape:
             raise DataError(f"pages of shape {item.shape} and {chance.shape} — asked for {shape}")
-        if item.size and (int(item.min()) < NO_ROW or int(item.max()) >= len(self._published_s)):
-            raise DataError(
-                f"pages hold item rows from {item.min()} to {item.max()} — from 0 to "
-                f"{len(self._published_s) - 1}, or -1 for none"
-            )
-        is_shown = item >= 0
-        out_s = np.where(is_shown, self._published_s[item], 0)
-        if bool((out_s > requests.queries.time_s[:, None]).any()):
-            page, place = np.argwhere(out_s > requests.queries.time_s[:, None])[0].tolist()
-            raise LeakageError(
-                f"item row {item[page, place]} is shown at {requests.queries.time_s[page]} s and "
-                f"comes out at {out_s[page, place]} s — only what is out can be shown"
-            )
-        ordered = np.sort(item, axis=1)
-        if bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any()):
-            raise DataError("a page holds an item twice — its items must differ")
-        if not bool(((chance > 0) & (chance <= 1) | ~is_shown).all()):
-            raise DataError("a propensity lies outside (0, 1] — the chance of what was shown")
+        time_s = requests.queries.time_s
+        fault, page, place = find_fault(item, chance, time_s, self._published_s)
+        if fault == SOUND:
+            return
+        row, where = int(item[page, place]), f"place {place + 1} of a page"
+        match fault:
+            case world_loop.NOT_OUT:
+                raise LeakageError(
+                    f"item row {row} is shown at {time_s[page]} s and comes out at "
+                    f"{self._published_s[row]} s — only what is out can be shown"
+                )
+            case world_loop.UNKNOWN:
+                rule = f"rows are from 0 to {len(self._published_s) - 1}, or -1 for none"
+            case world_loop.REPEATED:
+                rule = "it stands there twice; the items of a page must differ"
+            case world_loop.CHANCE:
+                rule = f"its propensity is {chance[page, place]:g}; it must be in (0, 1]"
+            case _:
+                rule = "it stands behind an empty place; pages are filled from the top"
+        raise DataError(f"item row {row} at {where} — {rule}")
 
 
 def _split(trace: Trace, cut_s: int) -> tuple[Trace, Trace]:
