@@ -8,8 +8,9 @@ from graphrec.errors import DataError, LeakageError, SettingsError
 from graphrec.events.world import WorldSettings, generate_world
 from graphrec.events.world.closed_loop import LoopSettings, live_loop, open_world
 from graphrec.events.world.mixture import MixturePolicy
-from graphrec.events.world.policy import Pages, Policy
+from graphrec.events.world.policy import PageRequests, Pages, Policy
 from graphrec.kernels.world_scene import WATCH
+from graphrec.stages import Queries
 
 SETTINGS = WorldSettings(n_events=8_000, days=24, seed=4, n_items=200)
 WARM_UP, DAYS = 12, 8
@@ -297,3 +298,24 @@ def test_the_mixture_is_a_policy_and_needs_a_platform(opening):
     live_loop(opening, asked, 1)
     with pytest.raises(DataError, match="no platform"):
         policy.recommend(asked.asked[0][0])
+
+
+def test_the_mixture_tells_the_chance_with_which_it_shows_an_item_first(opening):
+    policy = MixturePolicy(SETTINGS.seed)
+    live_loop(opening, policy, 1)
+    n = 20_000
+    user = np.full(n, 5, np.int32)
+    time_s = opening.cut_s + np.arange(n, dtype=np.int64)
+    nothing = np.zeros(n + 1, np.int64)
+    queries = Queries(
+        user, time_s, nothing, np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float32)
+    )
+    available = np.ones(len(opening.truth.items), np.bool_)
+    requests = PageRequests(queries, np.arange(n), available, 10, opening.cut_s)
+    pages = policy.recommend(requests)
+    first, told = pages.item_row[:, 0], pages.propensity[:, 0].astype(np.float64)
+    drawn = np.bincount(first, minlength=len(available)) / n
+    chance = np.zeros(len(available))
+    chance[first] = told
+    assert chance.sum() == pytest.approx(1.0, abs=0.01)
+    assert np.abs(drawn - chance).max() < 5 * np.sqrt(chance.max() / n)
