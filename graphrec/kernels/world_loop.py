@@ -128,10 +128,10 @@ def live_seat(
                 seat.state = DONE
                 break
             begins = max(start_s[seat.session], scene.standing.busy_until_s[u])
+            t = begins
             if begins >= until_s:
                 seat.state = AWAY
                 break
-            t = begins
             # A session starts as if the last watch had pleased: series are taken up again.
             outcome = np.int64(1)
             seat.n_steps = 0
@@ -185,7 +185,8 @@ def live_on(
     n_asking = 0
     for n in range(len(seats)):
         seat = seats[n]
-        if seat.state in (AWAY, ANSWERED):
+        # Most seats of a round are between two sessions.
+        if seat.state == ANSWERED or (seat.state == AWAY and seat.time_s < until_s):
             desk.dice[0] = seat.key
             desk.dice[1] = seat.rolls
             desk.cursor[0] = seat.act
