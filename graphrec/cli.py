@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from graphrec.evaluation.figures import SplitFigures
+    from graphrec.evaluation.loop_figures import LoopFigures
     from graphrec.experiment.running import ExperimentRun
 
 DEMO_REPORT = Path("reports") / "demo"
@@ -99,6 +100,37 @@ def evaluate(
 
 
 @app.command()
+def simulate(
+    experiment: Annotated[Path, typer.Argument(help="Simulation file (YAML).")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for result.json and report.html; by default beside the file.",
+        ),
+    ] = None,
+) -> None:
+    """Let policies run a simulated platform for weeks, and measure what comes of it.
+
+    [bold]Example[/]
+
+      graphrec simulate experiments/closed-loop.yaml --out reports/closed-loop
+    """
+    from graphrec.experiment.simulating import load_simulation, run_simulation
+
+    settings = load_simulation(experiment)
+    recommend.tell_first_run("world_loop")
+    folder = experiment.with_suffix("") if out is None else out
+    with terminal.progress("policies", None) as bar:
+        run = run_simulation(settings, folder, progress=terminal.follow(bar))
+    console = terminal.out()
+    console.print(_loop_table(settings.name, run.figures))
+    console.print(f"report: {escape(str(run.report))}", soft_wrap=True)
+    console.print(f"result: {escape(str(run.report.with_name('result.json')))}", soft_wrap=True)
+
+
+@app.command()
 def demo(
     events: Annotated[
         int | None,
@@ -180,6 +212,23 @@ def _slice_table(title: str, part: "SplitFigures") -> "Table":
     for source in part.sources:
         values = (source.slices[name].value for name in slices)
         shown.add_row(escape(source.source), *(f"{value:.4f}" for value in values))
+    return shown
+
+
+def _loop_table(title: str, figures: "LoopFigures") -> "Table":
+    names = [policy.policy for policy in figures.policies]
+    worlds = len(figures.seeds)
+    heading = f"{escape(title)}: {figures.days} days, {worlds} worlds, {figures.n_users:,} users"
+    shown = terminal.table(heading, ("measure", *map(escape, names)), right=names)
+    for measure in figures.policies[0].measures:
+        intervals = [policy.measures[measure] for policy in figures.policies]
+        shown.add_row(
+            measure.replace("_", " "),
+            *(f"{part.value:.4f} ±{(part.high - part.low) / 2:.4f}" for part in intervals),
+        )
+    for measure in figures.policies[0].whole:
+        wholes = (policy.whole[measure] for policy in figures.policies)
+        shown.add_row(measure.replace("_", " "), *(f"{value:.4f}" for value in wholes))
     return shown
 
 

@@ -18,6 +18,7 @@ COMMANDS = [
     ["similar"],
     ["build"],
     ["evaluate"],
+    ["simulate"],
     ["train"],
     ["embed"],
     ["demo"],

@@ -80,10 +80,10 @@ def bootstrap_means(
     count = np.stack([one for _, one in sums], axis=1)
     rng = np.random.default_rng(settings.seed)
     drawn = np.concatenate(
-        [_ratio(w @ total, w @ count) for w in _weights(rng, len(total), settings.resamples)]
+        [share_of(w @ total, w @ count) for w in draw_users(rng, len(total), settings.resamples)]
     )
     tail = 50.0 * (1.0 - settings.confidence)
-    means = _ratio(total.sum(axis=0), count.sum(axis=0))
+    means = share_of(total.sum(axis=0), count.sum(axis=0))
     intervals = {}
     for name, mean, column in zip(values, means.tolist(), drawn.T, strict=True):
         given = column[~np.isnan(column)]
@@ -144,7 +144,7 @@ def _swap_test(
     rng = np.random.default_rng(settings.seed)
     observed = abs(float(total.sum()))
     n_as_large = 0
-    for n_rows in _rows(len(total), settings.resamples):
+    for n_rows in in_parts(len(total), settings.resamples):
         sign = rng.integers(0, 2, size=(n_rows, len(total)), dtype=np.int8) * 2.0 - 1.0
         # The slack keeps a swap that changes nothing from counting as smaller through rounding.
         n_as_large += int((np.abs(sign @ total) >= observed * (1.0 - 1e-12)).sum())
@@ -161,26 +161,28 @@ def _per_user(
     return total, np.bincount(user, given.astype(np.float64))
 
 
-def _ratio(
+def share_of(
     total: Float64[np.ndarray, " ..."], count: Float64[np.ndarray, " ..."]
 ) -> Float64[np.ndarray, " ..."]:
+    """`total` over `count`; NaN where the count is 0."""
     out = np.full(total.shape, np.nan)
     np.divide(total, count, out=out, where=count > 0)
     return out
 
 
-def _weights(
+def draw_users(
     rng: np.random.Generator, n_users: int, resamples: int
 ) -> Iterator[Float64[np.ndarray, "draws users"]]:
     """How often each user is drawn when as many are drawn as there are."""
-    for n_rows in _rows(n_users, resamples):
+    for n_rows in in_parts(n_users, resamples):
         drawn = rng.integers(0, n_users, size=(n_rows, n_users))
         drawn += np.arange(n_rows)[:, None] * n_users
         counts = np.bincount(drawn.ravel(), minlength=n_rows * n_users)
         yield counts.reshape(n_rows, n_users).astype(np.float64)
 
 
-def _rows(n_users: int, resamples: int) -> Iterator[int]:
+def in_parts(n_users: int, resamples: int) -> Iterator[int]:
+    """Sizes of parts of all draws, each small enough to hold a number for each user."""
     step = max(1, _MAX_DRAWN // max(1, n_users))
     for start in range(0, resamples, step):
         yield min(step, resamples - start)

@@ -48,11 +48,11 @@ def accuracy_table(figures: SplitFigures) -> str:
     rows = []
     for source in figures.sources:
         cells = [
-            _interval_cell(source.accuracy[name], is_best=source.accuracy[name].value == best[name])
+            interval_cell(source.accuracy[name], is_best=source.accuracy[name].value == best[name])
             for name in metrics
         ]
         rows.append((source.source, [*cells, _comparison_cell(source)]))
-    return _table(
+    return table(
         "Accuracy, best source first. The last column is the chance of a difference this large to "
         f"the best source in {figures.headline} if both were alike: users' answers swapped at "
         "random, corrected by Holm.",
@@ -66,10 +66,10 @@ def slice_table(figures: SplitFigures) -> str:
     shown = [name for name, share in figures.slice_sizes.items() if share > 0.0]
     heads = [f"{name.replace('_', ' ')} ({figures.slice_sizes[name]:.1%})" for name in shown]
     rows = [
-        (source.source, [_interval_cell(source.slices[name]) for name in shown])
+        (source.source, [interval_cell(source.slices[name]) for name in shown])
         for source in figures.sources
     ]
-    return _table(
+    return table(
         f"{figures.headline} by slice, with each slice's share of the queries.", heads, rows
     )
 
@@ -78,7 +78,7 @@ def list_table(figures: SplitFigures) -> str:
     """Beyond-accuracy figures of each source, and what they mean."""
     names = list(figures.sources[0].lists)
     rows = [
-        (source.source, [_cell(_text(source.lists[name])) for name in names])
+        (source.source, [cell(text(source.lists[name])) for name in names])
         for source in figures.sources
     ]
     meanings = "".join(
@@ -87,7 +87,7 @@ def list_table(figures: SplitFigures) -> str:
         if any(key.startswith(f"{name}@") for key in names)
     )
     heads = [name.replace("_", " ") for name in names]
-    return _table("What the recommended lists are like.", heads, rows) + f"<dl>{meanings}</dl>"
+    return table("What the recommended lists are like.", heads, rows) + f"<dl>{meanings}</dl>"
 
 
 def seconds_table(figures: SplitFigures) -> str:
@@ -96,13 +96,13 @@ def seconds_table(figures: SplitFigures) -> str:
         (
             source.source,
             [
-                _cell(f"{seconds:,.3f}")
+                cell(f"{seconds:,.3f}")
                 for seconds in (source.seconds.fit, source.seconds.score, source.seconds.absorb)
             ],
         )
         for source in figures.sources
     ]
-    return _table("Seconds, all splits of the run together.", ["fit", "score", "absorb"], rows)
+    return table("Seconds, all splits of the run together.", ["fit", "score", "absorb"], rows)
 
 
 def definition_list(facts: Mapping[str, str]) -> str:
@@ -116,22 +116,22 @@ def definition_list(facts: Mapping[str, str]) -> str:
 def _figures(figures: SplitFigures) -> list[str]:
     headline = figures.headline
     shown = [
-        _figure(
+        figure(
             plots.plot_accuracy(figures),
             f"{headline} of each source; the line is its interval.",
             plots.describe(figures, lambda source: source.accuracy[headline].value),
         ),
-        _figure(
+        figure(
             plots.plot_slices(figures),
             f"{headline} by slice; under each name, the slice's share of the queries.",
             "The table of slices below holds the same figures.",
         ),
-        _figure(
+        figure(
             plots.plot_coverage(figures),
             "Coverage against accuracy: right and high is better.",
             "Coverage: " + _describe_list(figures, "coverage"),
         ),
-        _figure(
+        figure(
             plots.plot_popularity(figures),
             "Popularity bias: how much more popular recommended items are than past ones.",
             "Lift: " + _describe_list(figures, "popularity_lift"),
@@ -139,7 +139,7 @@ def _figures(figures: SplitFigures) -> list[str]:
     ]
     if figures.time_edges_s:
         shown.append(
-            _figure(
+            figure(
                 plots.plot_over_time(figures),
                 f"{headline} over the time of the split, best sources only.",
                 f"In the last span: {plots.describe(figures, lambda source: source.over_time[-1])}",
@@ -153,7 +153,8 @@ def _describe_list(figures: SplitFigures, name: str) -> str:
     return plots.describe(figures, lambda source: source.lists[key])
 
 
-def _figure(svg: str, caption: str, words: str) -> str:
+def figure(svg: str, caption: str, words: str) -> str:
+    """A plot with its caption, and in words for those who cannot see it."""
     label = escape(f"{caption} {words}", quote=True)
     return (
         f'<figure><div role="img" aria-label="{label}">{svg}</div>'
@@ -161,8 +162,14 @@ def _figure(svg: str, caption: str, words: str) -> str:
     )
 
 
-def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ["source", *heads])
+def table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[str]]],
+    corner: str = "source",
+) -> str:
+    """A table with a caption; each row is its name and its cells, which are HTML."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in [corner, *heads])
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>' for name, cells in rows
     )
@@ -174,25 +181,28 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequenc
     )
 
 
-def _interval_cell(interval: Interval, *, is_best: bool = False) -> str:
+def interval_cell(interval: Interval, *, is_best: bool = False) -> str:
+    """A figure and where it may lie."""
     if isnan(interval.value):
-        return _cell(ABSENT)
+        return cell(ABSENT)
     mark = ' class="best"' if is_best else ""
-    between = f"<small>{_text(interval.low)} to {_text(interval.high)}</small>"
-    return f"<td{mark}>{_text(interval.value)}{between}</td>"
+    between = f"<small>{text(interval.low)} to {text(interval.high)}</small>"
+    return f"<td{mark}>{text(interval.value)}{between}</td>"
 
 
 def _comparison_cell(source: SourceFigures) -> str:
     if source.against_best is None:
-        return _cell("best")
-    return _cell(f"{source.against_best.p_holm:.4f}")
+        return cell("best")
+    return cell(f"{source.against_best.p_holm:.4f}")
 
 
-def _cell(text: str) -> str:
-    return f"<td>{escape(text)}</td>"
+def cell(words: str) -> str:
+    """A cell of text."""
+    return f"<td>{escape(words)}</td>"
 
 
-def _text(value: float) -> str:
+def text(value: float) -> str:
+    """A figure as it is printed."""
     if isnan(value):
         return ABSENT
     return f"{value:.4f}" if abs(value) < 10.0 else f"{value:,.1f}"

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -165,6 +165,27 @@ def plot_reliability(lines: Mapping[str, ReliabilityLine]) -> str:
         _draw_legend(axes)
 
     return _svg(draw, 6.0)
+
+
+def plot_days(lines: Mapping[str, Sequence[float]], label: str, first_day: int) -> str:
+    """A line for each policy, day by day.
+
+    Args:
+        lines: A value for each day, by policy.
+        label: What is shown.
+        first_day: Number of the first day.
+    """
+
+    def draw(axes: Any) -> None:
+        for place, (name, values) in enumerate(list(lines.items())[:MAX_LINES]):
+            days = np.arange(first_day, first_day + len(values))
+            axes.plot(days, values, color=_colour(place), linewidth=1.8, label=name)
+        axes.set_xlabel("day of the period")
+        axes.set_ylabel(label)
+        axes.set_ylim(bottom=0.0)
+        _draw_legend(axes)
+
+    return _svg(draw, 3.6)
 
 
 def describe(figures: SplitFigures, value: Callable[[SourceFigures], float]) -> str:

@@ -36,14 +36,20 @@ def write_report(
     Returns:
         Path of the page.
     """
+    return write_both(as_json(figures, provenance), as_html(figures, provenance, title), folder)
+
+
+def write_both(result: dict[str, Any], html: str, folder: Path) -> Path:
+    """Write `result.json` and `report.html` to a folder, and return the page's path.
+
+    Args:
+        result: JSON values; NaN becomes null.
+        html: The page.
+        folder: Where; made if it is not there. Files of these names are replaced.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        RESULT_FILE: json.dumps(
-            as_json(figures, provenance), indent=1, allow_nan=False, ensure_ascii=False
-        )
-        + "\n",
-        REPORT_FILE: as_html(figures, provenance, title),
-    }
+    text = json.dumps(_without_nan(result), indent=1, allow_nan=False, ensure_ascii=False)
+    texts = {RESULT_FILE: text + "\n", REPORT_FILE: html}
     # Process id, so that two runs into one folder do not write into each other.
     beside = {name: folder / f".{name}.{os.getpid()}" for name in texts}
     try:
@@ -70,19 +76,25 @@ def as_json(figures: Sequence[SplitFigures], provenance: Provenance) -> dict[str
 
 def as_html(figures: Sequence[SplitFigures], provenance: Provenance, title: str) -> str:
     """The page."""
-    template = Template(Path(__file__).with_name(REPORT_FILE).read_text(encoding="utf-8"))
     anchors = [f"run-{number}" for number in range(1, len(figures) + 1)]
-    links = "".join(
-        f'<li><a href="#{anchor}">{escape(part.label)}</a></li>'
+    sections = [
+        (anchor, part.label, page.section(part, anchor))
         for anchor, part in zip(anchors, figures, strict=True)
+    ]
+    return fill_page(title, provenance, sections)
+
+
+def fill_page(title: str, provenance: Provenance, sections: Sequence[tuple[str, str, str]]) -> str:
+    """A page of sections, each given as anchor, label and HTML, and where they come from."""
+    template = Template(Path(__file__).with_name(REPORT_FILE).read_text(encoding="utf-8"))
+    links = "".join(
+        f'<li><a href="#{anchor}">{escape(label)}</a></li>' for anchor, label, _ in sections
     )
     return template.substitute(
         title=escape(title),
         subtitle=escape(f"{provenance.data_name}, measured {provenance.measured_at}"),
-        contents=f"<nav aria-label='Runs'><ul>{links}</ul></nav>" if len(figures) > 1 else "",
-        sections="\n".join(
-            page.section(part, anchor) for anchor, part in zip(anchors, figures, strict=True)
-        ),
+        contents=f"<nav aria-label='Runs'><ul>{links}</ul></nav>" if len(sections) > 1 else "",
+        sections="\n".join(html for _, _, html in sections),
         provenance=_provenance(provenance),
     )
 

@@ -93,14 +93,12 @@ def watch(scene: Scene, desk: Desk, u: int, i: int, t: int, place: int) -> tuple
 
 
 @njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def browse(scene: Scene, desk: Desk, u: int, t: int) -> tuple[int, int]:
-    """Look through a page; return the time and 1 pleased, 0 not, -1 nothing watched."""
+def look_through(scene: Scene, desk: Desk, u: int, t: int) -> tuple[int, int]:
+    """Look through the page at the cursor; return the time and 1 pleased, 0 not, -1 no watch."""
     number = desk.cursor[1]
     page = desk.records.pages[number]
     desk.cursor[1] += 1
-    look_around(scene, desk, u)
     page.time_s = t
-    page.n_shown = fill_page(scene, desk, number)
     clicked = 0
     outcome = -1
     for place in range(page.n_shown):
@@ -241,30 +239,51 @@ def choose(scene: Scene, desk: Desk, u: int, t: int, outcome: int) -> tuple[int,
 
 
 @njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def do_next(scene: Scene, desk: Desk, u: int, t: int, outcome: int) -> tuple[int, int, bool]:
+    """Do what comes next, short of a page; return time, outcome, and whether a page is wanted."""
+    place, i = choose(scene, desk, u, t, outcome)
+    if i >= 0:
+        t, satisfied = watch(scene, desk, u, i, t, place)
+        return t, 1 if satisfied else 0, False
+    if place == FROM_SEARCH:
+        t, outcome = search(scene, desk, u, t)
+        return t, outcome, False
+    return t, -1, scene.stock.n_published > 0
+
+
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def goes_on(scene: Scene, desk: Desk, outcome: int) -> bool:
+    """Whether a session goes on after a step that pleased (1) or did not."""
+    habits = scene.response.habits[0]
+    z = habits.continue_base + (habits.continue_satisfied if outcome == 1 else 0.0)
+    return roll(desk.dice) < logistic(z)
+
+
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def part(scene: Scene, desk: Desk, u: int) -> None:
+    """End a session: it may be the user's last."""
+    if roll(desk.dice) < leave_chance(scene.response, scene.standing.goodwill[u]):
+        scene.standing.left[u] = True
+
+
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def live_session(scene: Scene, desk: Desk, u: int, t: int) -> int:
     """Live one session from time `t`; return when it ends."""
-    habits = scene.response.habits[0]
     room = desk.cursor[0] + ROWS_PER_SESSION
     # A session starts as if the last watch had pleased: series are taken up again.
     outcome = 1
     for _ in range(MAX_STEPS):
         if room - desk.cursor[0] < desk.records.shown.shape[1] + 2:
             break
-        place, i = choose(scene, desk, u, t, outcome)
-        if i >= 0:
-            t, satisfied = watch(scene, desk, u, i, t, place)
-            outcome = 1 if satisfied else 0
-        elif place == FROM_SEARCH:
-            t, outcome = search(scene, desk, u, t)
-        elif scene.stock.n_published > 0:
-            t, outcome = browse(scene, desk, u, t)
-        else:
-            outcome = -1
-        z = habits.continue_base + (habits.continue_satisfied if outcome == 1 else 0.0)
-        if roll(desk.dice) >= logistic(z):
+        t, outcome, wants_page = do_next(scene, desk, u, t, outcome)
+        if wants_page:
+            look_around(scene, desk, u)
+            number = desk.cursor[1]
+            desk.records.pages[number].n_shown = fill_page(scene, desk, number)
+            t, outcome = look_through(scene, desk, u, t)
+        if not goes_on(scene, desk, outcome):
             break
-    if roll(desk.dice) < leave_chance(scene.response, scene.standing.goodwill[u]):
-        scene.standing.left[u] = True
+    part(scene, desk, u)
     return t
 
 

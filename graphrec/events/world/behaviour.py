@@ -5,27 +5,23 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, Int64, Shaped
+from jaxtyping import Float64, Int32
 
 from graphrec.arrays import DAY_S, NO_ROW
-from graphrec.events.world.catalogue import Catalogue
 from graphrec.events.world.draws import Draws
-from graphrec.events.world.people import People
+from graphrec.events.world.parts import WorldParts
 from graphrec.events.world.popularity import Popularity, link_rows
 from graphrec.events.world.sessions import Arrivals, day_weights
 from graphrec.events.world.settings import WorldSettings
+from graphrec.events.world.trace import Trace, empty_records
 from graphrec.kernels.world import live_day
-from graphrec.kernels.world_response import Response
 from graphrec.kernels.world_scene import (
-    ACT,
     LIKED,
     MAX_STEPS,
-    PAGE,
     POLICY,
     REPORTED,
     ROWS_PER_SESSION,
     WATCH,
-    Records,
     Roster,
     Scene,
     Standing,
@@ -39,50 +35,43 @@ _SPREAD = 10.0
 """Variance of a day's events over their mean: they come in sessions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What was done and shown, in the order it was lived: day by day, user by user.
+class Platform:
+    """A platform and its users between two days; they change from one midnight to the next."""
 
-    Attributes:
-        actor: User of each act.
-        acts: Records of `ACT`.
-        viewer: User of each page.
-        pages: Records of `PAGE`.
-        shown: Items by place; past a page's `n_shown` undefined.
-        chance: Probability of each item at its place, given those above it.
-    """
+    def __init__(self, parts: WorldParts) -> None:
+        """Open on the first midnight: nobody has watched anything."""
+        self.parts = parts
+        self.standing = _fresh_standing(len(parts.people.signup_s))
+        self.arrivals = Arrivals(parts.settings, parts.people, self.standing)
+        self._links = link_rows(parts.catalogue)
+        self._popularity = Popularity(parts.catalogue, self._links, parts.settings.policy)
+        self._policy = np.zeros(1, POLICY)
+        for name in POLICY.names or ():
+            self._policy[name] = getattr(parts.settings.policy, name)
+        self._draws = Draws(parts.settings.seed, "session")
 
-    actor: Int32[np.ndarray, " acts"]
-    acts: Shaped[np.ndarray, " acts"]
-    viewer: Int32[np.ndarray, " pages"]
-    pages: Shaped[np.ndarray, " pages"]
-    shown: Int32[np.ndarray, "pages places"]
-    chance: Float32[np.ndarray, "pages places"]
+    def scene(self, day: int) -> Scene:
+        """All that the sessions of a day read, as of its midnight."""
+        stock = self._popularity.stock(self.parts.settings.start_s + day * DAY_S)
+        return Scene(self.parts.response, self._policy, self._links, stock, self.standing)
 
-    def skipped(self) -> Bool[np.ndarray, "pages places"]:
-        """Places passed over: not watched, and above one that was."""
-        at_place = self.pages["clicked"][:, None] >> np.arange(self.shown.shape[1])
-        above: Bool[np.ndarray, "pages places"] = (at_place > 1) & (at_place & 1 == 0)
-        return above
+    def key_of(self, day: int) -> np.uint64:
+        """Key of the draws that users make on a day."""
+        return self._draws.key_of(day)
 
-    @classmethod
-    def nothing(cls, n_places: int) -> "Trace":
-        """A time without users."""
-        return cls(
-            np.empty(0, np.int32),
-            np.empty(0, ACT),
-            np.empty(0, np.int32),
-            np.empty(0, PAGE),
-            np.empty((0, n_places), np.int32),
-            np.empty((0, n_places), np.float32),
-        )
+    def close_day(self, watched: Int32[np.ndarray, " watches"]) -> None:
+        """Let the day pass: count its watches, and let goodwill fade."""
+        self._popularity.absorb(watched)
+        kept = self.parts.settings.behaviour.goodwill_keep
+        np.multiply(self.standing.goodwill, kept, out=self.standing.goodwill)
 
-    @classmethod
-    def join(cls, traces: list["Trace"]) -> "Trace":
-        """One after the other; at least one."""
-        return cls(
-            *(np.concatenate([getattr(trace, name) for trace in traces]) for name in cls.__slots__)
-        )
+    def copy(self) -> "Platform":
+        """The same platform, to live on by itself."""
+        other = Platform(self.parts)
+        for mine, theirs in zip(self.standing, other.standing, strict=True):
+            np.copyto(theirs, mine)
+        other._popularity.follow(self._popularity)
+        return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,60 +80,40 @@ class Life:
 
     Attributes:
         trace: What users did and were shown.
-        standing: Where users stand at its end.
+        platform: The platform and its users at its end.
         day_rate: Sessions a day for each unit of activity, by day.
     """
 
     trace: Trace
-    standing: Standing
+    platform: Platform
     day_rate: Float64[np.ndarray, " days"]
 
 
-def live(
-    settings: WorldSettings,
-    catalogue: Catalogue,
-    people: People,
-    response: Response,
-    n_events: int,
-    *,
-    threads: int,
-) -> Life:
-    """Live the whole period so that it makes a little more than `n_events` events.
+def live(parts: WorldParts, *, threads: int, days: int | None = None) -> Life:
+    """Live the whole period so that it makes a little more than the events wanted.
 
     Args:
-        settings: The world.
-        catalogue: What there is to watch.
-        people: Who watches.
-        response: How they answer.
-        n_events: Events wanted of users: watches, searches, likes, ratings, reports, skips.
+        parts: The world on its first midnight.
         threads: Threads to use; the outcome does not depend on it.
+        days: Stop after so many days, which are lived as the whole period lives them.
     """
-    standing = _fresh_standing(len(people.signup_s))
-    links = link_rows(catalogue)
-    popularity = Popularity(catalogue, links, settings.policy)
-    arrivals = Arrivals(settings, people, standing)
-    policy = np.zeros(1, POLICY)
-    for name in POLICY.names or ():
-        policy[name] = getattr(settings.policy, name)
-    draws = Draws(settings.seed, "session")
-    quota = _Quota(settings, n_events)
+    settings = parts.settings
+    platform = Platform(parts)
+    quota = _Quota(settings, parts.n_events)
     n_places = settings.policy.slate_size
-    rates = np.empty(settings.days)
+    rates = np.empty(settings.days if days is None else days)
     lived: list[Trace] = []
     with ThreadPoolExecutor(threads) as pool:
-        for day in range(settings.days):
-            stock = popularity.stock(settings.start_s + day * DAY_S)
-            scene = Scene(response, policy, links, stock, standing)
-            rates[day] = arrivals.rate_for(day, quota.sessions_for(day))
-            rosters = arrivals.rosters(day, rates[day])
-            key = draws.key_of(day)
-            some = pool.map(partial(_live_some, scene, key, n_places), rosters)
+        for day in range(len(rates)):
+            scene = platform.scene(day)
+            rates[day] = platform.arrivals.rate_for(day, quota.sessions_for(day))
+            rosters = platform.arrivals.rosters(day, rates[day])
+            some = pool.map(partial(_live_some, scene, platform.key_of(day), n_places), rosters)
             today = Trace.join([Trace.nothing(n_places), *some])
             quota.count(today, sum(len(roster.session_start_s) for roster in rosters))
-            popularity.absorb(today.acts["target"][today.acts["kind"] == WATCH])
-            np.multiply(standing.goodwill, settings.behaviour.goodwill_keep, out=standing.goodwill)
+            platform.close_day(today.acts["target"][today.acts["kind"] == WATCH])
             lived.append(today)
-    return Life(Trace.join(lived), standing, rates)
+    return Life(Trace.join(lived), platform, rates)
 
 
 class _Quota:
@@ -186,31 +155,11 @@ def _fresh_standing(n_users: int) -> Standing:
 
 def _live_some(scene: Scene, key: np.uint64, n_places: int, roster: Roster) -> Trace:
     """Live one day of some users, and take what they left off the kernel's wide records."""
-    n_pages = len(roster.session_start_s) * MAX_STEPS
-    records = Records(
-        np.empty(len(roster.session_start_s) * ROWS_PER_SESSION, ACT),
-        np.empty(n_pages, PAGE),
-        np.empty((n_pages, n_places), np.int32),
-        np.empty((n_pages, n_places), np.float32),
-    )
+    records = empty_records(len(roster.session_start_s), n_places)
     live_day(scene, key, roster, records)
-    acts = _written(roster.session_ptr[:-1] * ROWS_PER_SESSION, roster.n_rows)
-    pages = _written(roster.session_ptr[:-1] * MAX_STEPS, roster.n_pages)
-    return Trace(
-        np.repeat(roster.user, roster.n_rows),
-        records.acts[acts],
-        np.repeat(roster.user, roster.n_pages),
-        records.pages[pages],
-        records.shown[pages],
-        records.chance[pages],
+    return Trace.of_records(
+        records,
+        roster.user,
+        (roster.session_ptr[:-1] * ROWS_PER_SESSION, roster.n_rows),
+        (roster.session_ptr[:-1] * MAX_STEPS, roster.n_pages),
     )
-
-
-def _written(
-    start: Int64[np.ndarray, " some"], count: Int64[np.ndarray, " some"]
-) -> Int64[np.ndarray, " written"]:
-    """The positions `start[n]`, `start[n] + 1` and on, `count[n]` of them, for each n."""
-    before = np.cumsum(count) - count
-    written: Int64[np.ndarray, " written"]
-    written = np.arange(count.sum()) + np.repeat(start - before, count)
-    return written

@@ -49,6 +49,10 @@ class Popularity:
         cumulative = np.concatenate([[0.0], np.cumsum(score[self._order])])
         return Stock(n_published, fresh_from, score, cumulative)
 
+    def follow(self, other: "Popularity") -> None:
+        """Take over what another has counted."""
+        np.copyto(self._watches, other._watches)
+
     def absorb(self, watched: Int32[np.ndarray, " watches"]) -> None:
         """Let a day pass, and count its watches."""
         self._watches *= 0.5 ** (1.0 / self._policy.half_life_days)

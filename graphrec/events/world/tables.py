@@ -1,11 +1,11 @@
 """The lived world as a data set: the log, its ids, and tables of items, users and pages."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from jaxtyping import Int32, Int64, Shaped
+from jaxtyping import Float32, Int8, Int32, Int64, Shaped
 
 from graphrec.arrays import DAY_S
 from graphrec.events.dataset import Dataset
@@ -13,10 +13,10 @@ from graphrec.events.edges_of_items import edges_of_items
 from graphrec.events.event_types import HAS_KEYWORD, PUBLISHED_BY
 from graphrec.events.ids import IdMap
 from graphrec.events.log import EdgeType, EventLog, NodeType
-from graphrec.events.world.behaviour import Life, Trace
 from graphrec.events.world.catalogue import Catalogue
 from graphrec.events.world.people import People
 from graphrec.events.world.settings import WorldSettings
+from graphrec.events.world.trace import Trace
 from graphrec.events.world.words import (
     AGE_BANDS,
     LANGUAGES,
@@ -144,7 +144,7 @@ def make_dataset(
     catalogue: Catalogue,
     people: People,
     ids: dict[NodeType, IdMap],
-    life: Life,
+    trace: Trace,
 ) -> Dataset:
     """Put the log and the tables together, and end the log at the `n_events`-th event."""
     items = item_table(catalogue, ids)
@@ -160,13 +160,14 @@ def make_dataset(
     rows.add(edges.time_s, edges.kind, edges.item_row, names)
     held_s, context = context_events(context_windows(settings))
     rows.add(held_s, _HOLDS, context, context)
-    _add_acts(rows, life.trace, catalogue.items["duration_s"])
+    for part in act_rows(trace, catalogue.items["duration_s"]):
+        rows.add(*part[:-1])
     if settings.skip_events:
-        _add_skips(rows, life.trace)
+        _add_skips(rows, trace)
     end_s = settings.start_s + settings.days * DAY_S
     n_nodes: dict[NodeType, int] = {node: len(keys) for node, keys in ids.items()}
     log = rows.log(end_s, n_nodes, settings.n_events)
-    pages = page_table(life.trace, ids, int(log.time_s[-1]))
+    pages = page_table(trace, ids, int(log.time_s[-1]))
     return Dataset(settings.name, log, ids, items, user_table(people, ids), pages)
 
 
@@ -237,20 +238,56 @@ class _Rows:
         return EventLog(time_s[order], kind, source, target, weight, WORLD_EDGE_TYPES, n_nodes)
 
 
-def _add_acts(rows: _Rows, trace: Trace, duration_s: Int32[np.ndarray, " items"]) -> None:
+class ActRows(NamedTuple):
+    """Rows of the log that acts make, and when each is known: a watch is once it is over."""
+
+    time_s: Int64[np.ndarray, " acts"]
+    edge_type: Int8[np.ndarray, " acts"]
+    source_row: Int32[np.ndarray, " acts"]
+    target_row: Int32[np.ndarray, " acts"]
+    weight: Float32[np.ndarray, " acts"]
+    known_s: Int64[np.ndarray, " acts"]
+
+
+def act_rows(trace: Trace, duration_s: Int32[np.ndarray, " items"]) -> list[ActRows]:
+    """Searches, watches, likes, reports and ratings, each in the order they were lived."""
     is_watch = trace.acts["kind"] == WATCH
     searches = trace.acts[~is_watch]
-    rows.add(searches["time_s"], _SEARCH, trace.actor[~is_watch], searches["target"])
+    time_s, target = searches["time_s"], searches["target"]
+    parts = [_act_rows(time_s, _SEARCH, trace.actor[~is_watch], target, 1.0, time_s)]
     acts, user = trace.acts[is_watch], trace.actor[is_watch]
     item, watched_s = acts["target"], acts["watched_s"]
-    rows.add(acts["time_s"], _WATCH, user, item, watched_s / duration_s[item])
     # The next act comes six seconds after the end of a watch or later: answers fit between.
     end_s = acts["time_s"] + watched_s
+    share = watched_s / duration_s[item]
+    parts.append(_act_rows(acts["time_s"], _WATCH, user, item, share, end_s))
     for bit, kind, delay_s in ((LIKED, _LIKE, 1), (REPORTED, _REPORT, 2)):
         said = (acts["answer"] & bit) > 0
-        rows.add(end_s[said] + delay_s, kind, user[said], item[said])
+        at_s = end_s[said] + delay_s
+        parts.append(_act_rows(at_s, kind, user[said], item[said], 1.0, at_s))
     rated = acts["rating"] > 0
-    rows.add(end_s[rated] + 3, _RATE, user[rated], item[rated], acts["rating"][rated])
+    at_s = end_s[rated] + 3
+    parts.append(_act_rows(at_s, _RATE, user[rated], item[rated], acts["rating"][rated], at_s))
+    return parts
+
+
+def _act_rows(
+    time_s: np.ndarray,
+    kind: int,
+    source: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | float,
+    known_s: np.ndarray,
+) -> ActRows:
+    n = len(time_s)
+    return ActRows(
+        np.ascontiguousarray(time_s),
+        np.full(n, kind, np.int8),
+        source.astype(np.int32),
+        target.astype(np.int32),
+        np.broadcast_to(np.asarray(weight, np.float32), (n,)),
+        known_s,
+    )
 
 
 def _add_skips(rows: _Rows, trace: Trace) -> None:

@@ -1,0 +1,148 @@
+"""Policies beside each other: figures with intervals, and differences user by user."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrec.errors import DataError
+from graphrec.evaluation.closed_loop import MEASURES, OVER_DAYS, WHOLE, Outcomes
+from graphrec.evaluation.intervals import Comparison, Interval, IntervalSettings
+from graphrec.evaluation.ratios import Ratio, bootstrap_ratios, compare_ratios
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSeconds:
+    """What one policy took, over all worlds.
+
+    Attributes:
+        fit: Learning from the warm-up, seconds.
+        policy: Answering and absorbing, seconds.
+        loop: The simulated world itself, seconds.
+        pages: Pages that were asked for.
+    """
+
+    fit: float
+    policy: float
+    loop: float
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFigures:
+    """One policy.
+
+    Attributes:
+        policy: Its name.
+        measures: Every one of `MEASURES`, over the users of all worlds.
+        whole: Every one of `WHOLE`, the mean of the worlds.
+        by_world: Every one of both, world by world.
+        over_days: Every one of `OVER_DAYS`, by day, the mean of the worlds.
+        against_first: This policy less the first one, by measure; None for the first one.
+        differences_by_world: The same for every one of `MEASURES` and `WHOLE`, world by world.
+        seconds: What it took.
+    """
+
+    policy: str
+    measures: Mapping[str, Interval]
+    whole: Mapping[str, float]
+    by_world: Mapping[str, tuple[float, ...]]
+    over_days: Mapping[str, tuple[float, ...]]
+    against_first: Mapping[str, Comparison] | None
+    differences_by_world: Mapping[str, tuple[float, ...]]
+    seconds: LoopSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFigures:
+    """All policies, lived in the same worlds.
+
+    Attributes:
+        seeds: Seed of each world.
+        warm_up_days: Days lived before policies took over.
+        days: Days lived under each policy.
+        n_users: Users counted, of all worlds.
+        policies: In the order asked for.
+    """
+
+    seeds: tuple[int, ...]
+    warm_up_days: int
+    days: int
+    n_users: int
+    policies: tuple[PolicyFigures, ...]
+
+
+def figures_of_loop(
+    outcomes: Mapping[str, Sequence[Outcomes]],
+    seconds: Mapping[str, LoopSeconds],
+    settings: IntervalSettings,
+    *,
+    seeds: tuple[int, ...],
+    spans: tuple[int, int],
+) -> LoopFigures:
+    """Put policies beside each other.
+
+    Intervals and tests draw or swap users of all worlds. They do not know that users of one world
+    meet in what is popular there, nor how worlds differ: for that see the figures world by world.
+
+    Args:
+        outcomes: What came of each policy in each world, worlds in the order of `seeds`.
+        seconds: What each took.
+        settings: Intervals and tests.
+        seeds: Seed of each world.
+        spans: Days of the warm-up, and days lived.
+
+    Raises:
+        DataError: A policy lacks a world.
+    """
+    for name, worlds in outcomes.items():
+        if len(worlds) != len(seeds):
+            raise DataError(f"{name} has {len(worlds)} worlds — there are {len(seeds)}")
+    joined = {
+        name: {
+            measure.name: Ratio.join([world.by_user[measure.name] for world in worlds])
+            for measure in MEASURES
+        }
+        for name, worlds in outcomes.items()
+    }
+    first, *others = joined
+    against = compare_ratios(joined[first], {name: joined[name] for name in others}, settings)
+    by_world = {name: _by_world(worlds) for name, worlds in outcomes.items()}
+    return LoopFigures(
+        seeds,
+        *spans,
+        len(joined[first][MEASURES[0].name].total),
+        tuple(
+            PolicyFigures(
+                name,
+                bootstrap_ratios(joined[name], settings),
+                {part.name: _mean(by_world[name][part.name]) for part in WHOLE},
+                by_world[name],
+                {part.name: _over_days(worlds, part.name) for part in OVER_DAYS},
+                against.get(name),
+                {
+                    key: tuple(np.subtract(values, by_world[first][key]).tolist())
+                    for key, values in by_world[name].items()
+                },
+                seconds[name],
+            )
+            for name, worlds in outcomes.items()
+        ),
+    )
+
+
+def _by_world(worlds: Sequence[Outcomes]) -> dict[str, tuple[float, ...]]:
+    return {
+        **{part.name: tuple(w.by_user[part.name].value for w in worlds) for part in MEASURES},
+        **{part.name: tuple(w.whole[part.name] for w in worlds) for part in WHOLE},
+    }
+
+
+def _over_days(worlds: Sequence[Outcomes], name: str) -> tuple[float, ...]:
+    days = zip(*(world.over_days[name].tolist() for world in worlds), strict=True)
+    return tuple(_mean(day) for day in days)
+
+
+def _mean(values: Sequence[float]) -> float:
+    given = [value for value in values if not np.isnan(value)]
+    return sum(given) / len(given) if given else float("nan")
