@@ -27,7 +27,7 @@ class TreeEnsemble:
         kind: LightGBM's bits of a split: categorical, default to the left, zero or NaN missing.
         kept: Bits of the leaves that are not on a split's left.
         member_ptr: Split n's categories are the bits of `members[member_ptr[n]:member_ptr[n + 1]]`.
-        members: Bit sets of the categories that go left.
+        members: Bit sets of the categories that go left, each with an empty word behind it.
     """
 
     n_features: int
@@ -161,11 +161,11 @@ class _Tree:
         return order, kept
 
     def members(self) -> Iterator[UInt32[np.ndarray, " _"]]:
-        """The categories each split sends to the left, as words of bits; empty for a threshold."""
+        """The categories each split sends to the left, as words of bits; none for a threshold."""
         for kind, threshold in zip(self.kind, self.threshold, strict=True):
             if kind & IS_CATEGORICAL:
                 first, last = self.member_borders[int(threshold) : int(threshold) + 2]
-                yield self.member_words[first:last]
+                yield np.append(self.member_words[first:last], np.uint32(0))
             else:
                 yield np.empty(0, np.uint32)
 
