@@ -134,6 +134,31 @@ def test_a_split_by_category_sends_its_members_left_and_all_else_right(n_words):
     assert TreeEnsemble.of_text(text).score(odd).tolist() == [3.0] * 6
 
 
+@pytest.mark.parametrize(
+    ("line", "damage"),
+    [
+        ("split_feature=0 1", "split_feature=0 9"),
+        ("split_feature=0 1", "split_feature=0 -1"),
+        ("left_child=1 -1", "left_child=0 -1"),
+        ("left_child=1 -1", "left_child=1 -2"),
+        ("right_child=-2 -3", "right_child=-2 -9"),
+        ("threshold=0 1", "threshold=0"),
+        ("leaf_value=5 3 4", "leaf_value=5 3"),
+    ],
+)
+def test_damaged_trees_never_reach_the_kernel(line, damage):
+    text = (
+        "tree\nnum_tree_per_iteration=1\nmax_feature_idx=1\n\nTree=0\nnum_leaves=3\nnum_cat=0\n"
+        "split_feature=0 1\nthreshold=0 1\ndecision_type=2 2\nleft_child=1 -1\n"
+        "right_child=-2 -3\nleaf_value=5 3 4\nis_linear=0\n\nend of trees\n"
+    )
+    features = np.array([[0, 0], [1, 0], [0, 2]], np.float32)
+    assert TreeEnsemble.of_text(text).score(features).tolist() == [5, 3, 4]
+    assert line in text
+    with pytest.raises(DataError, match="tree 0 is damaged"):
+        TreeEnsemble.of_text(text.replace(line, damage))
+
+
 def test_trees_that_learned_nothing_give_their_constant():
     booster = lgb.train(SMALL, lgb.Dataset(np.zeros((50, 2)), np.full(50, 3.0)), 4)
     ensemble = TreeEnsemble.of_text(booster.model_to_string())
