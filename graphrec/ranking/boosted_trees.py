@@ -160,7 +160,7 @@ class LambdaMARTModel:
                 tuple(head["weights"]),
                 head["serve_position"],
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, DataError) as error:
             raise SnapshotError("not a model of boosted trees, or a damaged one") from error
 
     def save(self, path: Path) -> None:

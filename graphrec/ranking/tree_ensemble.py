@@ -27,7 +27,7 @@ class TreeEnsemble:
         kind: LightGBM's bits of a split: categorical, default to the left, zero or NaN missing.
         kept: Bits of the leaves that are not on a split's left.
         member_ptr: Split n's categories are the bits of `members[member_ptr[n]:member_ptr[n + 1]]`.
-        members: Bit sets of the categories that go left.
+        members: Bit sets of the categories that go left, each with an empty word behind it.
     """
 
     n_features: int
@@ -47,6 +47,9 @@ class TreeEnsemble:
         Returns:
             The ensemble; None where the kernel cannot stand in for LightGBM: several outputs, more
             than 64 leaves in a tree, linear leaves, or averaged trees.
+
+        Raises:
+            DataError: The text is damaged.
         """
         head, *rest = text.split("\nTree=")
         said = dict(_pairs(head))
@@ -55,7 +58,11 @@ class TreeEnsemble:
         trees = [_Tree.of_block(dict(_pairs(block.split("end of trees")[0]))) for block in rest]
         if any(tree.is_linear or len(tree.leaf_value) > MAX_LEAVES for tree in trees):
             return None
-        return cls._of_trees(int(said["max_feature_idx"]) + 1, trees)
+        n_features = int(said["max_feature_idx"]) + 1
+        for place, tree in enumerate(trees):
+            if not tree.is_whole(n_features):
+                raise DataError(f"tree {place} is damaged — its splits and leaves form no tree")
+        return cls._of_trees(n_features, trees)
 
     @classmethod
     def _of_trees(cls, n_features: int, trees: "list[_Tree]") -> "TreeEnsemble":
@@ -114,10 +121,10 @@ class _Tree:
     """One tree in LightGBM's numbering: child c >= 0 is a split, c < 0 the leaf ~c."""
 
     feature: Int32[np.ndarray, " nodes"]
-    threshold: Float64[np.ndarray, " nodes"]
-    kind: UInt8[np.ndarray, " nodes"]
-    left: Int32[np.ndarray, " nodes"]
-    right: Int32[np.ndarray, " nodes"]
+    threshold: Float64[np.ndarray, " _"]
+    kind: UInt8[np.ndarray, " _"]
+    left: Int32[np.ndarray, " _"]
+    right: Int32[np.ndarray, " _"]
     leaf_value: Float64[np.ndarray, " leaves"]
     member_borders: Int32[np.ndarray, " _"]
     member_words: UInt32[np.ndarray, " _"]
@@ -142,6 +149,27 @@ class _Tree:
             said.get("is_linear", "0") != "0",
         )
 
+    def is_whole(self, n_features: int) -> bool:
+        """Whether every split and every leaf hangs in one place, and looks at a column there is.
+
+        The kernel checks nothing, so that a damaged text must not reach it.
+        """
+        n_splits = len(self.feature)
+        columns = (self.threshold, self.kind, self.left, self.right)
+        if any(len(column) != n_splits for column in columns):
+            return False
+        # A split's number is above its parent's in LightGBM's text, so that no circle can close.
+        parent = np.arange(n_splits)
+        is_below = all(((c < 0) | (c > parent)).all() for c in (self.left, self.right))
+        hung = np.sort(np.concatenate([self.left, self.right]))
+        expected = np.concatenate([np.arange(-len(self.leaf_value), 0), np.arange(1, n_splits)])
+        return (
+            len(self.leaf_value) == n_splits + 1
+            and is_below
+            and (n_splits == 0 or np.array_equal(hung, expected))
+            and bool(((self.feature >= 0) & (self.feature < n_features)).all())
+        )
+
     def leaves_from_the_left(self) -> tuple[list[int], list[int]]:
         """The leaves from left to right, and for each split the bits of all but its left ones."""
         order: list[int] = []
@@ -161,11 +189,11 @@ class _Tree:
         return order, kept
 
     def members(self) -> Iterator[UInt32[np.ndarray, " _"]]:
-        """The categories each split sends to the left, as words of bits; empty for a threshold."""
+        """The categories each split sends to the left, as words of bits; none for a threshold."""
         for kind, threshold in zip(self.kind, self.threshold, strict=True):
             if kind & IS_CATEGORICAL:
                 first, last = self.member_borders[int(threshold) : int(threshold) + 2]
-                yield self.member_words[first:last]
+                yield np.append(self.member_words[first:last], np.uint32(0))
             else:
                 yield np.empty(0, np.uint32)
 

@@ -163,6 +163,40 @@ def test_position_as_a_feature_is_fixed_when_serving():
     assert first.contributions(lists.features).shape == lists.features.shape
 
 
+def test_an_unknown_position_is_not_the_first():
+    lists, _ = clicked_lists(0, 300)
+    half = np.arange(len(lists)) < len(lists) // 2
+    texts = [
+        train_lambdamart(
+            replace(lists, position=np.where(half, place, lists.position).astype(np.int32)),
+            None,
+            with_settings(debias="feature"),
+        ).to_text()
+        for place in (-1, 0)
+    ]
+    assert texts[0] != texts[1]
+
+
+def test_both_kinds_of_trees_count_by_their_share():
+    train = drawn_lists(0)
+    model = train_lambdamart(train, None, with_settings(pointwise_share=0.3))
+    spreads = [part.score(train.features).std() for part in model.parts]
+    assert spreads[0] > 2 * spreads[1]
+    np.testing.assert_allclose(np.multiply(model.weights, spreads), [0.7, 0.3])
+
+
+def test_gains_set_how_much_more_a_higher_grade_counts():
+    train = drawn_lists(0)
+    rated = replace(
+        train, outcome=np.round(2 + 2 * train.outcome[:, [2]]), outcome_names=("rated",)
+    )
+    one, two = (
+        train_lambdamart(rated, None, with_settings(outcome="rated", gain=gain))
+        for gain in ("exponential", "linear")
+    )
+    assert not np.allclose(one.score(train.features), two.score(train.features))
+
+
 @pytest.mark.parametrize("changes", [{}, {"pointwise_share": 0.3}, {"debias": "feature"}], ids=str)
 def test_a_model_comes_back_from_its_text(tmp_path, changes):
     train = drawn_lists(0)

@@ -100,6 +100,25 @@ def test_each_head_learns_its_own_outcome_and_training_repeats(changes):
     np.testing.assert_array_equal(again.estimates(unseen.features), said)
 
 
+def test_amounts_are_estimated_in_their_own_unit():
+    train = drawn_lists(0, 60)
+    settings = with_settings(objectives=(AMOUNT,), max_epochs=5)
+    weights = ObjectiveWeights(weights={"responsibility": 1.0})
+    before = train_multi_objective(train, None, settings, weights)
+    larger = replace(train, outcome=100.0 + 20.0 * train.outcome)
+    after = train_multi_objective(larger, None, settings, weights)
+    np.testing.assert_allclose(
+        after.score(train.features), 100.0 + 20.0 * before.score(train.features), atol=0.05
+    )
+
+
+def test_gates_that_are_sure_of_an_expert_stay_finite():
+    train = drawn_lists(0, 20)
+    model = train_multi_objective(train, None, with_settings(experts=3, max_epochs=1), ENGAGED)
+    sure = {**model.arrays, "gate.weight": 1000 * model.arrays["gate.weight"]}
+    assert np.isfinite(replace(model, arrays=sure).score(train.features)).all()
+
+
 def test_categories_are_told_apart():
     lists = with_category(drawn_lists(0, 300))
     model = train_multi_objective(lists, None, with_settings(categorical=("f2",)), ENGAGED)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from graphrec.errors import DataError
+from graphrec.kernels.trees import FEW_WORDS
 from graphrec.ranking.tree_ensemble import TreeEnsemble
 from tests.reference.trees import score_of_row
 
@@ -23,27 +24,30 @@ FLAVOURS = {
         "zero_as_missing": True,
         "categorical": True,
     },
+    "many categories": {"missing": 0.2, "categorical": True, "step": 11},
     "64 leaves": {"missing": 0.1, "categorical": True, "num_leaves": 64},
     "2 leaves": {"missing": 0.1, "num_leaves": 2},
     "extremely random": {"missing": 0.1, "extra_trees": True},
 }
 
 
-def drawn_features(rng, n_rows, missing=0.0):
+def drawn_features(rng, n_rows, missing=0.0, step=1):
     features = rng.normal(size=(n_rows, N_FEATURES)).astype(np.float32)
     features[:, 1] = rng.integers(-2, 3, n_rows)
     features[:, 2] *= rng.random(n_rows) < 0.5
     features[:, CATEGORICAL[0]] = rng.integers(0, 5, n_rows)
-    features[:, CATEGORICAL[1]] = rng.integers(0, 90, n_rows)
+    features[:, CATEGORICAL[1]] = rng.integers(0, 90, n_rows) * step
     features[rng.random(features.shape) < missing] = np.nan
     return features
 
 
-def trained(seed, missing=0.0, categorical=False, **parameters):
+def trained(seed, missing=0.0, categorical=False, step=1, **parameters):
     rng = np.random.default_rng(seed)
-    features = drawn_features(rng, 800, missing)
+    features = drawn_features(rng, 800, missing, step)
     known = np.nan_to_num(features)
-    target = known[:, 0] * known[:, 2] + np.isin(known[:, 4], [1, 3]) + (known[:, 5] % 7 < 3)
+    target = (
+        known[:, 0] * known[:, 2] + np.isin(known[:, 4], [1, 3]) + (known[:, 5] // step % 7 < 3)
+    )
     data = lgb.Dataset(
         features,
         target + 0.5 * np.isnan(features).sum(axis=1),
@@ -52,9 +56,9 @@ def trained(seed, missing=0.0, categorical=False, **parameters):
     return lgb.train({**SMALL, "num_leaves": 13, **parameters}, data, 20)
 
 
-def odd_features(rng):
+def odd_features(rng, step):
     """Rows of the training's kind, and values that no training has seen."""
-    features = drawn_features(rng, 300, 0.3)
+    features = drawn_features(rng, 300, 0.3, step)
     odd = [0.0, -0.0, 1e-36, -1e-36, 1e-34, np.inf, -np.inf, -0.5, 1e9, -3.0, 2.7, 31.0, 32.0]
     strange = rng.random(features.shape) < 0.2
     features[strange] = rng.choice(np.array(odd, np.float32), strange.sum())
@@ -66,7 +70,7 @@ def odd_features(rng):
 def test_scores_are_those_of_lightgbm_and_of_the_walk_down_each_tree(flavour, seed):
     booster = trained(seed, **FLAVOURS[flavour])
     ensemble = TreeEnsemble.of_text(booster.model_to_string())
-    features = odd_features(np.random.default_rng(seed + 99))
+    features = odd_features(np.random.default_rng(seed + 99), FLAVOURS[flavour].get("step", 1))
     score = ensemble.score(features)
     finite = np.where(np.isinf(features), np.sign(features) * np.float32(3e38), features)
     np.testing.assert_allclose(
@@ -87,7 +91,8 @@ def test_each_flavour_has_the_splits_it_is_named_for():
     assert 4 in seen("zero as missing")[1]
     assert seen("nothing is missing")[1] == {0}
     assert (seen("categories")[0].kind & 1).any()
-    assert (np.diff(seen("categories")[0].member_ptr) > 1).any()
+    assert 2 < np.diff(seen("categories")[0].member_ptr).max() <= FEW_WORDS
+    assert np.diff(seen("many categories")[0].member_ptr).max() > FEW_WORDS + 1
     assert seen("64 leaves")[0].kept.dtype == np.uint64
     assert seen("numbers")[0].kept.dtype == np.uint32
 
@@ -108,6 +113,50 @@ def test_a_threshold_between_two_32_bit_numbers_parts_them_as_in_64_bits():
             ensemble.score(features), one.predict(features, raw_score=True)
         )
     assert len(set(TreeEnsemble.of_text(far_apart.model_to_string()).score(features))) == 2
+
+
+@pytest.mark.parametrize("n_words", [1, 2, FEW_WORDS, FEW_WORDS + 1, 40])
+def test_a_split_by_category_sends_its_members_left_and_all_else_right(n_words):
+    rng = np.random.default_rng(n_words)
+    # The last word is full, so that what lies beyond it would be found in it by mistake.
+    words = np.append(rng.integers(0, 2**32, n_words - 1), 2**32 - 1)
+    text = (
+        "tree\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\nTree=0\nnum_leaves=2\nnum_cat=1\n"
+        "split_feature=0\nthreshold=0\ndecision_type=1\nleft_child=-1\nright_child=-2\n"
+        f"leaf_value=5 3\ncat_boundaries=0 {n_words}\n"
+        f"cat_threshold={' '.join(map(str, words))}\nis_linear=0\n\nend of trees\n"
+    )
+    members = {32 * at + bit for at in range(n_words) for bit in range(32) if words[at] >> bit & 1}
+    category = np.arange(-3, 32 * n_words + 70)
+    score = TreeEnsemble.of_text(text).score(category[:, None].astype(np.float32))
+    assert score.tolist() == [5.0 if one in members else 3.0 for one in category.tolist()]
+    odd = np.array([[np.nan], [np.inf], [-np.inf], [3e9], [4294967295.0], [-1.0]], np.float32)
+    assert TreeEnsemble.of_text(text).score(odd).tolist() == [3.0] * 6
+
+
+@pytest.mark.parametrize(
+    ("line", "damage"),
+    [
+        ("split_feature=0 1", "split_feature=0 9"),
+        ("split_feature=0 1", "split_feature=0 -1"),
+        ("left_child=1 -1", "left_child=0 -1"),
+        ("left_child=1 -1", "left_child=1 -2"),
+        ("right_child=-2 -3", "right_child=-2 -9"),
+        ("threshold=0 1", "threshold=0"),
+        ("leaf_value=5 3 4", "leaf_value=5 3"),
+    ],
+)
+def test_damaged_trees_never_reach_the_kernel(line, damage):
+    text = (
+        "tree\nnum_tree_per_iteration=1\nmax_feature_idx=1\n\nTree=0\nnum_leaves=3\nnum_cat=0\n"
+        "split_feature=0 1\nthreshold=0 1\ndecision_type=2 2\nleft_child=1 -1\n"
+        "right_child=-2 -3\nleaf_value=5 3 4\nis_linear=0\n\nend of trees\n"
+    )
+    features = np.array([[0, 0], [1, 0], [0, 2]], np.float32)
+    assert TreeEnsemble.of_text(text).score(features).tolist() == [5, 3, 4]
+    assert line in text
+    with pytest.raises(DataError, match="tree 0 is damaged"):
+        TreeEnsemble.of_text(text.replace(line, damage))
 
 
 def test_trees_that_learned_nothing_give_their_constant():
