@@ -20,11 +20,14 @@ from graphrec.retrieval.recent import RecentSource
 from graphrec.retrieval.rp3beta import RP3betaSettings, RP3betaSource
 from graphrec.retrieval.trending import TrendingSettings, TrendingSource
 from graphrec.retrieval.user_knn import UserKNNSettings, UserKNNSource
+from graphrec.retrieval.vector_index import VectorIndexSettings
+from graphrec.retrieval.vector_source import VectorSource, VectorSourceSettings
 from graphrec.retrieval.walk_settings import WalkSettings
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import CandidateSource, Interactions, Queries
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 from graphrec.tgn.source import TemporalNetworkSource
+from tests.retrieval.drawn_vectors import DrawnVectors
 
 N_USERS, N_ITEMS, END_S = 14, 17, 40_000
 
@@ -126,6 +129,17 @@ SOURCES = (
         as_of=False,
     ),
     SourceCase("fresh", fresh_source),
+    SourceCase("vectors", lambda: VectorSource(DrawnVectors()), as_of=False),
+    SourceCase(
+        "vectors in lists",
+        lambda: VectorSource(
+            DrawnVectors(),
+            VectorSourceSettings(
+                index=VectorIndexSettings(exact_below=1, n_lists=2, target_recall=1.0, recall_at=17)
+            ),
+        ),
+        as_of=False,
+    ),
     SourceCase(
         "blend",
         lambda: BlendedSource(
