@@ -59,7 +59,9 @@ def insert_named(
             start = used
             used += room
         # After items of the same second: of those the last one added counts as the newest.
-        at = _first_not_before(pool, start, size, published_s, published_s[item[pair]] + 1)
+        at = size
+        if size > 0 and published_s[pool[start + size - 1]] > published_s[item[pair]]:
+            at = _first_not_before(pool, start, size, published_s, published_s[item[pair]] + 1)
         for i in range(start + size, start + at, -1):
             pool[i] = pool[i - 1]
         pool[start + at] = item[pair]

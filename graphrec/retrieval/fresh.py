@@ -216,7 +216,7 @@ def _extended(
 ) -> Shaped[np.ndarray, " roomier"]:
     """The column with `more` behind its first `used` places, in place where there is room."""
     if used + len(more) > len(column):
-        roomier = np.zeros(used + len(more) + used // 2, column.dtype)
+        roomier = np.zeros((used + len(more)) * 5 // 4, column.dtype)
         roomier[:used] = column[:used]
         column = roomier
     column[used : used + len(more)] = more
