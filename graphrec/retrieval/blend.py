@@ -175,6 +175,11 @@ class BlendedSource:
         """The sources, in the order of `Candidates.source_names`."""
         return self._sources
 
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """What each source brings, in the same order."""
+        return self._quotas
+
     def fit(self, events: Interactions, cut_s: int) -> None:
         """Fit every source.
 

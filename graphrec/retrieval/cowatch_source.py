@@ -36,6 +36,11 @@ class CoWatchSource:
         return self._settings
 
     @property
+    def walk_graph(self) -> WalkGraph:
+        """The graph as it stands, for who reads it beside this source and changes nothing."""
+        return self._graph
+
+    @property
     def n_items(self) -> int:
         """Items that have a row."""
         return self._graph.n_items

@@ -102,7 +102,11 @@ class WalkGraph:
 
     def edges(self, nodes: Int32[np.ndarray, " nodes"] | None = None) -> WeightedEdges:
         """Edges of `nodes`, or of every node, as they weigh now for a walker."""
-        return sharpen(self._graph.weighted_edges(self.clock_s, nodes), self._weight_power)
+        return sharpen(self.unsharpened_edges(nodes), self._weight_power)
+
+    def unsharpened_edges(self, nodes: Int32[np.ndarray, " nodes"] | None = None) -> WeightedEdges:
+        """Edges of `nodes`, or of every node, as they weigh now."""
+        return self._graph.weighted_edges(self.clock_s, nodes)
 
     def table(self) -> WalkTable:
         """The table of every edge as it weighs now."""

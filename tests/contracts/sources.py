@@ -7,20 +7,27 @@ import numpy as np
 
 from graphrec.events.history import HistoryIndex
 from graphrec.retrieval.blend import BlendedSource, Quota
+from graphrec.retrieval.cowatch_neighbours import CoWatchNeighbourSource, NeighbourSettings
 from graphrec.retrieval.ease import EASESettings, EASESource
+from graphrec.retrieval.fresh import FreshSettings, FreshSource, NamedItems
 from graphrec.retrieval.history_weights import HistorySettings
 from graphrec.retrieval.item_knn import ItemKNNSettings, ItemKNNSource
 from graphrec.retrieval.last_items import LastItemsSettings, LastItemsSource
+from graphrec.retrieval.own_items import OwnItemsSource
 from graphrec.retrieval.popular import PopularSettings, PopularSource
 from graphrec.retrieval.propagate import PropagateSource
 from graphrec.retrieval.recent import RecentSource
 from graphrec.retrieval.rp3beta import RP3betaSettings, RP3betaSource
+from graphrec.retrieval.trending import TrendingSettings, TrendingSource
 from graphrec.retrieval.user_knn import UserKNNSettings, UserKNNSource
+from graphrec.retrieval.vector_index import VectorIndexSettings
+from graphrec.retrieval.vector_source import VectorSource, VectorSourceSettings
 from graphrec.retrieval.walk_settings import WalkSettings
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import CandidateSource, Interactions, Queries
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 from graphrec.tgn.source import TemporalNetworkSource
+from tests.retrieval.drawn_vectors import DrawnVectors
 
 N_USERS, N_ITEMS, END_S = 14, 17, 40_000
 
@@ -44,6 +51,19 @@ class SourceCase:
     as_of: bool = True
     rounding: float = 0.0
     by_place: bool = False
+
+
+def fresh_source() -> FreshSource:
+    """Items of four publishers and five keywords, published one after the other."""
+    rng = np.random.default_rng(5)
+    n_keywords = np.arange(N_ITEMS) % 4
+    items = NamedItems(
+        np.arange(N_ITEMS, dtype=np.int64) // 2 * 900,
+        (rng.integers(0, 5, N_ITEMS) - 1).astype(np.int32),
+        np.append(0, np.cumsum(n_keywords)),
+        np.concatenate([rng.permutation(5)[:n] for n in n_keywords]).astype(np.int32),
+    )
+    return FreshSource(items, FreshSettings(n_newest=4, half_life_days=0.1))
 
 
 SOURCES = (
@@ -94,6 +114,31 @@ SOURCES = (
         ),
         as_of=False,
         rounding=1e-5,
+    ),
+    SourceCase("neighbours", CoWatchNeighbourSource, as_of=False),
+    SourceCase(
+        "neighbours, by weight",
+        lambda: CoWatchNeighbourSource(settings=NeighbourSettings(as_shares=False, max_items=3)),
+        as_of=False,
+    ),
+    SourceCase("own items", OwnItemsSource),
+    SourceCase("trending", TrendingSource, as_of=False),
+    SourceCase(
+        "trending, three listed",
+        lambda: TrendingSource(TrendingSettings(half_life_days=0.05, n_listed=3)),
+        as_of=False,
+    ),
+    SourceCase("fresh", fresh_source),
+    SourceCase("vectors", lambda: VectorSource(DrawnVectors()), as_of=False),
+    SourceCase(
+        "vectors in lists",
+        lambda: VectorSource(
+            DrawnVectors(),
+            VectorSourceSettings(
+                index=VectorIndexSettings(exact_below=1, n_lists=2, target_recall=1.0, recall_at=17)
+            ),
+        ),
+        as_of=False,
     ),
     SourceCase(
         "blend",

@@ -1,0 +1,159 @@
+"""Vectors in lists around centres, of which a search looks through the nearest: FAISS's IVF."""
+
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from graphrec.errors import SettingsError
+
+_TRAINED_ON = 64
+"""Vectors for each centre in training; FAISS asks for 39 at least."""
+
+
+def import_faiss() -> ModuleType:
+    """FAISS.
+
+    Raises:
+        SettingsError: It is not installed.
+    """
+    try:
+        return importlib.import_module("faiss")
+    except ImportError as error:
+        raise SettingsError(
+            "an index of so many vectors needs FAISS, which is not installed — "
+            "pip install 'graphrec[rank]', or raise exact_below"
+        ) from error
+
+
+class InvertedLists:
+    """Approximate search of the highest inner products.
+
+    Vectors of unequal length get one more coordinate that makes them all equally long, where it is
+    0 in every query: inner products stay, and the nearest centre is again the most promising one.
+
+    Source:
+        Jégou et al. 2011, doi:10.1109/TPAMI.2010.57 for the lists; Bachrach et al. 2014,
+        doi:10.1145/2645710.2645741 for the coordinate.
+    """
+
+    def __init__(
+        self,
+        row: Int64[np.ndarray, " some"],
+        vector: Float32[np.ndarray, "some dim"],
+        n_lists: int,
+        seed: int,
+    ) -> None:
+        """Find centres and put every vector into the list of its nearest one.
+
+        Raises:
+            SettingsError: FAISS is not installed.
+        """
+        faiss = import_faiss()
+        squared = np.einsum("ij,ij->i", vector, vector)
+        self._squared = float(squared.max(initial=0.0))
+        self._even = bool(squared.min(initial=self._squared) > 0.999 * self._squared)
+        self.n_probed = 1
+        width = vector.shape[1] + (0 if self._even else 1)
+        self._quantizer = faiss.IndexFlatIP(width)
+        self._index: Any = faiss.IndexIVFFlat(
+            self._quantizer, width, n_lists, faiss.METRIC_INNER_PRODUCT
+        )
+        self._index.cp.spherical = True
+        self._index.cp.seed = seed % (1 << 31)
+        self._index.cp.niter = 10
+        drawn = np.random.default_rng(seed).permutation(len(row))[: _TRAINED_ON * n_lists]
+        self._index.train(self._lengthened(vector[np.sort(drawn)]))
+        self._index.set_direct_map_type(faiss.DirectMap.Hashtable)
+        self._faiss = faiss
+        self.add(row, vector)
+
+    @property
+    def n_lists(self) -> int:
+        """Lists there are."""
+        return int(self._index.nlist)
+
+    def add(self, row: Int64[np.ndarray, " some"], vector: Float32[np.ndarray, "some dim"]) -> None:
+        """Add vectors of rows that are not held."""
+        self._index.add_with_ids(self._lengthened(vector), row)
+
+    def remove(self, row: Int64[np.ndarray, " some"]) -> None:
+        """Remove rows; those that are not held are passed over."""
+        self._index.remove_ids(self._faiss.IDSelectorArray(np.ascontiguousarray(row)))
+
+    def search(
+        self,
+        query: Float32[np.ndarray, "users dim"],
+        k: int,
+        allowed: Bool[np.ndarray, " items"] | None = None,
+    ) -> Int32[np.ndarray, "users k"]:
+        """Rows of about the highest inner products, best first; -1 is padding.
+
+        Args:
+            query: What is asked for.
+            k: At most this many.
+            allowed: Rows that may be found; the fewer, the more lists are looked through.
+        """
+        n_probed = self.n_probed
+        selector = None
+        if allowed is not None:
+            bits = np.packbits(allowed, bitorder="little")
+            selector = self._faiss.IDSelectorBitmap(bits)
+            n_probed = int(n_probed * len(allowed) / max(int(allowed.sum()), 1))
+        chosen = self._faiss.SearchParametersIVF(nprobe=min(n_probed, self.n_lists), sel=selector)
+        padded = query
+        if not self._even:
+            padded = np.concatenate([query, np.zeros((len(query), 1), np.float32)], axis=1)
+        _, row = self._index.search(np.ascontiguousarray(padded), k, params=chosen)
+        return np.asarray(row, dtype=np.int32)
+
+    def probe_for(
+        self,
+        query: Float32[np.ndarray, "users dim"],
+        truth: Int32[np.ndarray, "users k"],
+        target: float,
+    ) -> float:
+        """Look through as few lists as find the target share of the true rows; that share."""
+        low, high = 0, 1
+        recall = self._recall_with(high, query, truth)
+        while recall < target and high < self.n_lists:
+            low, high = high, min(2 * high, self.n_lists)
+            recall = self._recall_with(high, query, truth)
+        while high - low > 1 and high - low > high // 16:
+            middle = (low + high) // 2
+            found = self._recall_with(middle, query, truth)
+            if found >= target:
+                high, recall = middle, found
+            else:
+                low = middle
+        self.n_probed = high
+        return recall
+
+    def _recall_with(
+        self,
+        n_probed: int,
+        query: Float32[np.ndarray, "users dim"],
+        truth: Int32[np.ndarray, "users k"],
+    ) -> float:
+        self.n_probed = n_probed
+        return recall_of(self.search(query, truth.shape[1]), truth)
+
+    def _lengthened(
+        self, vector: Float32[np.ndarray, "some dim"]
+    ) -> Float32[np.ndarray, "some width"]:
+        if self._even:
+            return np.ascontiguousarray(vector)
+        squared = np.einsum("ij,ij->i", vector, vector)
+        missing = np.sqrt(np.maximum(self._squared - squared, 0.0)).astype(np.float32)
+        return np.concatenate([vector, missing[:, None]], axis=1)
+
+
+def recall_of(found: Int32[np.ndarray, "users more"], truth: Int32[np.ndarray, "users k"]) -> float:
+    """Share of the true rows, -1 left out, that were found; 1 where there are none."""
+    pairs: Sequence[tuple[Any, Any]] = list(zip(found, truth, strict=True))
+    n_true = sum(int((true >= 0).sum()) for _, true in pairs)
+    n_found = sum(int(np.isin(true[true >= 0], own).sum()) for own, true in pairs)
+    return n_found / n_true if n_true else 1.0
