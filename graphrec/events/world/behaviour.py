@@ -68,8 +68,8 @@ class Platform:
     def copy(self) -> "Platform":
         """The same platform, to live on by itself."""
         other = Platform(self.parts)
-        for mine, theirs in zip(self.standing, other.standing, strict=True):
-            np.copyto(theirs, mine)
+        for name in self.standing._fields:
+            np.copyto(getattr(other.standing, name), getattr(self.standing, name))
         other._popularity.follow(self._popularity)
         return other
 
