@@ -18,7 +18,11 @@ from graphrec.ranking.features.settings import FeatureSettings
 from graphrec.ranking.features.step_features import StepFeatures
 from graphrec.ranking.features.stream_features import PairStreamFeatures, Rate, RateFeatures
 from graphrec.ranking.features.streams import PendingStreams
-from graphrec.ranking.features.visitor_features import ArrivalFeatures, VisitorFeatures
+from graphrec.ranking.features.visitor_features import (
+    ArrivalFeatures,
+    NewcomerFeatures,
+    VisitorFeatures,
+)
 from graphrec.stages import Candidates, Interactions, Queries
 
 HOUR_S = 3600.0
@@ -162,6 +166,7 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
         ContextFeatures(),
         PopularityFeatures("item", _seconds(settings.popularity_hours)),
         ArrivalFeatures(_seconds(settings.arrival_hours)),
+        NewcomerFeatures(_seconds(settings.newcomer_hours)),
         VisitorFeatures(settings.newest_visits),
         StepFeatures(
             settings.step_hours * HOUR_S,

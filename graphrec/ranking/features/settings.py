@@ -24,6 +24,13 @@ class FeatureSettings(BaseModel):
         max_length=12,
         description="Half-lives of the count of first visits to an item, hours, shortest first.",
     )
+    newcomer_hours: tuple[Hours, ...] = Field(
+        (24.0, 720.0),
+        min_length=1,
+        max_length=12,
+        description="Half-lives of the count of users who started with an item, hours, shortest "
+        "first.",
+    )
     newest_visits: int = Field(
         16, ge=4, le=256, description="Newest events of an item whose users and times are kept."
     )
