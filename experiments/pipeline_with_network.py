@@ -10,10 +10,11 @@ for the second one that is validation. The test is ranked once.
 
     python -m experiments.pipeline_with_network experiments/demo-world-pipeline.yaml --out FOLDER
 
-writes `result.json` and `report.html` as `graphrec evaluate` does.
+writes `result.json` as `graphrec evaluate` does.
 """
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from jaxtyping import Float32
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.figures import figures_of
 from graphrec.evaluation.provenance import provenance_of
-from graphrec.evaluation.report import write_report
+from graphrec.evaluation.report import as_json
 from graphrec.evaluation.stream import evaluate_stream
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.method_settings import TemporalNetworkMethod
@@ -143,7 +144,9 @@ def main() -> None:
         asked.seed,
         settings.model_dump(mode="json", exclude={"data": {"path"}}),
     )
-    write_report(figures, asked.out, provenance, title=settings.name)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    result = json.dumps(as_json(figures, provenance), indent=1)
+    (asked.out / "result.json").write_text(result, encoding="utf-8")
     for split in figures:
         for one in split.sources:
             print(split.split, one.source, {n: round(m.value, 4) for n, m in one.accuracy.items()})

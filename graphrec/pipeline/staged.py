@@ -132,7 +132,9 @@ class StagedSource:
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Score every item: candidates by the ranker, from 1 up, and 0 what was not retrieved."""
-        ranked = self.retrieve(queries, self._settings.n_candidates, Eligibility("allow"))
+        ranked = self.retrieve(
+            queries, self._settings.n_candidates, Eligibility(self._settings.replay.seen)
+        )
         score = np.zeros((len(queries), self._n_items), np.float32)
         row, place = np.nonzero(ranked.item_row != NO_ROW)
         own = ranked.score[row, place]
