@@ -1,7 +1,7 @@
 """Features of candidates, written into columns of `out`, which is `[queries, k, columns]`.
 
 A kernel writes the columns from `at` on, in the order its caller declares. Rows whose candidate is
--1 stay as they are. `slot` is scratch, one entry an item row, -1 before and after each call.
+-1 stay as they are.
 """
 
 import math
@@ -11,10 +11,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graphrec.kernels.decayed_counters import find_pair
-
-SESSION_S = 1800
-DAY_S = 86400
-FEW = 8
 
 
 @njit(cache=True, nogil=True)
@@ -27,168 +23,6 @@ def log_seconds(seconds: float) -> float:
 def pair_key(first: int, second: int) -> np.uint64:
     """A key of two rows, never 0."""
     return (np.uint64(first) << np.uint64(32)) + np.uint64(second) + np.uint64(1)
-
-
-@njit(cache=True, nogil=True)
-def fill_pair_history(
-    time_s: NDArray[np.int64],
-    ptr: NDArray[np.int64],
-    past_item: NDArray[np.int32],
-    past_time_s: NDArray[np.int64],
-    item: NDArray[np.int32],
-    slot: NDArray[np.int32],
-    at: int,
-    out: NDArray[np.float32],
-) -> None:
-    """What the user did with each candidate: the columns of `PAIR_HISTORY`, in its order."""
-    k = item.shape[1]
-    second_s = np.empty(k, np.int64)
-    runs = np.empty(k)
-    after_few = np.empty(k)
-    count = np.empty(k)
-    newest = np.empty(k, np.int64)
-    oldest_s = np.empty(k, np.int64)
-    distinct = np.empty(k, np.int64)
-    activation = np.empty(k)
-    after_last = np.empty(k)
-    recent = np.empty(k)
-    for q in range(len(time_s)):
-        start, stop = ptr[q], ptr[q + 1]
-        for c in range(k):
-            if item[q, c] >= 0:
-                slot[item[q, c]] = c
-            count[c] = 0.0
-            newest[c] = -1
-            activation[c] = 0.0
-            after_last[c] = 0.0
-            recent[c] = 0.0
-            runs[c] = 0.0
-            after_few[c] = 0.0
-        n_distinct = 0
-        all_activation = 0.0
-        run = 0
-        running = True
-        for event in range(start, stop):
-            i = past_item[event]
-            place = event - start
-            weight = 1.0 / math.sqrt(1.0 + place)
-            all_activation += weight
-            if running and i == past_item[start]:
-                run += 1
-            else:
-                running = False
-            c = slot[i]
-            if c >= 0:
-                if count[c] == 0.0:
-                    newest[c] = place
-                    distinct[c] = n_distinct
-                if count[c] == 1.0:
-                    second_s[c] = past_time_s[event]
-                if event == start or past_item[event - 1] != i:
-                    runs[c] += 1.0
-                count[c] += 1.0
-                oldest_s[c] = past_time_s[event]
-                activation[c] += weight
-                if place < 8:
-                    recent[c] += 1.0
-            if place > 0 and i == past_item[start]:
-                follower = slot[past_item[event - 1]]
-                if follower >= 0:
-                    after_last[follower] += weight
-                for later in range(max(start, event - FEW), event - 1):
-                    follower = slot[past_item[later]]
-                    if follower >= 0:
-                        after_few[follower] += weight
-            # Distinct items are counted by changes, which spares a set and is exact for runs.
-            if event + 1 == stop or past_item[event + 1] != i:
-                n_distinct += 1
-        n_past = stop - start
-        for c in range(k):
-            if item[q, c] < 0:
-                continue
-            slot[item[q, c]] = -1
-            row = out[q, c]
-            row[at] = math.log1p(count[c])
-            row[at + 6] = math.log1p(after_last[c])
-            row[at + 10] = math.log1p(after_few[c])
-            if n_past > 0:
-                row[at + 7] = count[c] / n_past
-                row[at + 8] = recent[c] / min(n_past, 8)
-                row[at + 5] = activation[c] / all_activation
-            if count[c] > 0.0:
-                place = newest[c]
-                since_s = time_s[q] - past_time_s[start + place]
-                row[at + 1] = log_seconds(since_s)
-                row[at + 2] = math.log1p(place)
-                row[at + 3] = distinct[c]
-                row[at + 4] = run if place == 0 else 0
-                row[at + 11] = count[c] / runs[c]
-                if count[c] > 1.0:
-                    gap_s = (past_time_s[start + place] - oldest_s[c]) / (count[c] - 1.0)
-                    row[at + 9] = log_seconds(gap_s)
-                    row[at + 12] = log_seconds(since_s) - log_seconds(gap_s)
-                    last_gap_s = past_time_s[start + place] - second_s[c]
-                    row[at + 13] = log_seconds(since_s) - log_seconds(last_gap_s)
-            else:
-                row[at + 4] = 0.0
-
-
-@njit(cache=True, nogil=True)
-def fill_context(
-    time_s: NDArray[np.int64],
-    ptr: NDArray[np.int64],
-    past_item: NDArray[np.int32],
-    past_time_s: NDArray[np.int64],
-    item: NDArray[np.int32],
-    at: int,
-    out: NDArray[np.float32],
-) -> None:
-    """What is going on with the user, alike for all candidates: ten columns of `context.py`."""
-    row = np.empty(10, np.float32)
-    for q in range(len(time_s)):
-        start, stop = ptr[q], ptr[q + 1]
-        n_past = stop - start
-        row[:] = np.nan
-        row[0] = math.log1p(n_past)
-        row[8] = (time_s[q] % DAY_S) / 3600.0
-        # 1970 began on a Thursday; Monday is 0.
-        row[9] = (time_s[q] // DAY_S + 3) % 7
-        in_session = 0
-        in_day = 0
-        while in_day < n_past and time_s[q] - past_time_s[start + in_day] <= DAY_S:
-            if time_s[q] - past_time_s[start + in_day] <= SESSION_S:
-                in_session += 1
-            in_day += 1
-        row[3] = math.log1p(in_session)
-        row[4] = math.log1p(in_day)
-        if n_past > 0:
-            row[1] = log_seconds(time_s[q] - past_time_s[start])
-            run = 1
-            while run < n_past and past_item[start + run] == past_item[start]:
-                run += 1
-            row[2] = math.log1p(run)
-            newest = min(n_past, 32)
-            n_distinct = 0
-            changes = 0
-            for event in range(start, start + newest):
-                is_first = True
-                for other in range(start, event):
-                    if past_item[other] == past_item[event]:
-                        is_first = False
-                        break
-                n_distinct += is_first
-                if event > start and past_item[event] != past_item[event - 1]:
-                    changes += 1
-            row[5] = n_distinct / newest
-            if newest > 1:
-                row[6] = changes / (newest - 1)
-                few = min(newest, 8)
-                span_s = past_time_s[start] - past_time_s[start + few - 1]
-                row[7] = log_seconds(span_s / (few - 1))
-        for c in range(item.shape[1]):
-            if item[q, c] >= 0:
-                for n in range(10):
-                    out[q, c, at + n] = row[n]
 
 
 @njit(cache=True, nogil=True)
@@ -343,7 +177,8 @@ def fill_steps(
                 found = find_pair(slot_key, key)
                 if slot_key[found] != key:
                     continue
-                steps = decayed[found] * 2.0 ** ((last_s[found] - time_s[q]) / half_life_s)
+                age_s = max(time_s[q] - last_s[found], 0)
+                steps = decayed[found] * 2.0 ** (-age_s / half_life_s)
                 both += steps / (1.0 + n)
                 best = max(best, steps / (1.0 + n_steps[recent[n]]))
                 if n == 0:
@@ -359,7 +194,8 @@ def fill_steps(
                 key = pair_key(candidate, recent[0])
                 found = find_pair(slot_key, key)
                 if slot_key[found] == key:
-                    steps = decayed[found] * 2.0 ** ((last_s[found] - time_s[q]) / half_life_s)
+                    age_s = max(time_s[q] - last_s[found], 0)
+                    steps = decayed[found] * 2.0 ** (-age_s / half_life_s)
                     row[at + 2] = math.log1p(steps)
 
 

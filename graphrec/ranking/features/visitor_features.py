@@ -23,7 +23,7 @@ VISITORS: Final = (
 
 
 class VisitorFeatures:
-    """The newest events of each item, whoever they are of."""
+    """The newest events of each item, whoever they are of; of equal times, the later arrived."""
 
     features = VISITORS
 
@@ -66,7 +66,11 @@ class VisitorFeatures:
 
 
 class ArrivalFeatures:
-    """Fading counts of events that are a user's first with the item: popularity by people."""
+    """Fading counts of events that are a user's first with the item: popularity by people.
+
+    The first is the one that arrived first: an earlier event that comes late is not counted again.
+    Events of nobody (user -1) are left out.
+    """
 
     def __init__(self, half_life_s: tuple[float, ...]) -> None:
         """Count at half-lives, seconds, shortest first."""
@@ -95,7 +99,10 @@ class ArrivalFeatures:
         """Count first visits of the main stream."""
         if stream != EVENTS:
             return
-        is_first = self._pairs.absorb(pair_keys(events.user_row, events.item_row))
+        known = events.user_row >= 0
+        is_first = np.zeros(len(events), np.bool_)
+        keys = pair_keys(events.user_row[known], events.item_row[known])
+        is_first[known] = self._pairs.absorb(keys)
         self._counters.absorb(
             events.time_s[is_first],
             events.item_row[is_first],
