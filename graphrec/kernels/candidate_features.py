@@ -1,12 +1,10 @@
 """What sources say of candidates, and how old they are, in columns as in `rank_features.py`."""
 
-import math
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from graphrec.kernels.rank_features import log_seconds
+from graphrec.kernels.rank_features import log_of, log_seconds
 
 DAY_S = 86400
 
@@ -42,7 +40,7 @@ def fill_evidence(
                 if item[q, c] >= 0 and place[q, c, s] >= 0:
                     out[q, c, at + 3 * n] = score[q, c, s]
                     out[q, c, at + 3 * n + 1] = score[q, c, s] - best
-                    out[q, c, at + 3 * n + 2] = math.log1p(place[q, c, s])
+                    out[q, c, at + 3 * n + 2] = log_of(place[q, c, s])
                     out[q, c, at + 3 * n_sources] += 1.0
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from graphrec.kernels.rank_features import log_seconds
+from graphrec.kernels.rank_features import log_of, log_seconds
 
 SESSION_S = 1800
 DAY_S = 86400
@@ -100,9 +100,9 @@ def fill_pair_history(
             slot[item[q, place_in_list]] = -1
             row = out[q, place_in_list]
             c = same_as[place_in_list]
-            row[at] = math.log1p(count[c])
-            row[at + 6] = math.log1p(after_last[c])
-            row[at + 10] = math.log1p(after_few[c])
+            row[at] = log_of(count[c])
+            row[at + 6] = log_of(after_last[c])
+            row[at + 10] = log_of(after_few[c])
             if n_past > 0:
                 row[at + 7] = count[c] / n_past
                 row[at + 8] = recent[c] / min(n_past, FEW)
@@ -111,7 +111,7 @@ def fill_pair_history(
                 place = newest[c]
                 since_s = time_s[q] - past_time_s[start + place]
                 row[at + 1] = log_seconds(since_s)
-                row[at + 2] = math.log1p(place)
+                row[at + 2] = log_of(place)
                 row[at + 3] = distinct[c]
                 row[at + 4] = run if place == 0 else 0
                 row[at + 11] = count[c] / runs[c]
@@ -141,7 +141,7 @@ def fill_context(
         start, stop = ptr[q], ptr[q + 1]
         n_past = stop - start
         row[:] = np.nan
-        row[0] = math.log1p(n_past)
+        row[0] = log_of(n_past)
         row[8] = (time_s[q] % DAY_S) / 3600.0
         # 1970 began on a Thursday; Monday is 0.
         row[9] = (time_s[q] // DAY_S + 3) % 7
@@ -151,14 +151,14 @@ def fill_context(
             if time_s[q] - past_time_s[start + in_day] <= SESSION_S:
                 in_session += 1
             in_day += 1
-        row[3] = math.log1p(in_session)
-        row[4] = math.log1p(in_day)
+        row[3] = log_of(in_session)
+        row[4] = log_of(in_day)
         if n_past > 0:
             row[1] = log_seconds(time_s[q] - past_time_s[start])
             run = 1
             while run < n_past and past_item[start + run] == past_item[start]:
                 run += 1
-            row[2] = math.log1p(run)
+            row[2] = log_of(run)
             newest = min(n_past, 32)
             n_distinct = 0
             changes = 0

@@ -1,12 +1,10 @@
 """Who came to an item lately: rings of the newest events of each item."""
 
-import math
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from graphrec.kernels.rank_features import log_seconds
+from graphrec.kernels.rank_features import log_of, log_seconds
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +76,7 @@ def fill_visitors(
                         is_new = False
                         break
                 distinct += is_new
-            row[at] = math.log1p(since)
+            row[at] = log_of(since)
             row[at + 1] = mine / n
             row[at + 2] = distinct / n
             if n > 1:
