@@ -155,7 +155,9 @@ def hours_in_words(hours, by_day):
 
 def candidates_of(rows, lists):
     k = max(map(len, rows), default=0)
-    item = np.array([[*row, *[-1] * (k - len(row))] for row in rows], np.int32).reshape(len(rows), k)
+    item = np.array([[*row, *[-1] * (k - len(row))] for row in rows], np.int32).reshape(
+        len(rows), k
+    )
     names = ("peers", "other", "walks")
     score = np.full((*item.shape, len(names)), np.nan, np.float32)
     place = np.full((*item.shape, len(names)), -1, np.int32)
