@@ -105,19 +105,32 @@ def fill_rates(
 ) -> None:
     """The smoothed rate of one fading count over another, at the longest half-life: one column."""
     s = len(half_life_s) - 1
+    k = row_of.shape[1]
+    n_above, n_below = len(numerator_last_s), len(denominator_last_s)
+    above_of, below_of = np.zeros(k), np.zeros(k)
+    above_s, below_s = np.zeros(k, np.int64), np.zeros(k, np.int64)
     for q in range(len(time_s)):
+        # Gathered first: reads that miss the cache overlap where nothing is computed between.
+        for c in range(k if n_above > 0 else 0):
+            i = min(max(row_of[q, c], 0), n_above - 1)
+            above_of[c] = numerator[i, s]
+            above_s[c] = numerator_last_s[i]
+        for c in range(k if n_below > 0 else 0):
+            i = min(max(row_of[q, c], 0), n_below - 1)
+            below_of[c] = denominator[i, s]
+            below_s[c] = denominator_last_s[i]
         for c in range(row_of.shape[1]):
             i = row_of[q, c]
             if i < 0:
                 continue
             above = 0.0
             below = 0.0
-            if i < len(numerator_last_s):
-                age_s = max(time_s[q] - numerator_last_s[i], 0)
-                above = numerator[i, s] * np.exp2(-age_s / half_life_s[s])
-            if i < len(denominator_last_s):
-                age_s = max(time_s[q] - denominator_last_s[i], 0)
-                below = denominator[i, s] * np.exp2(-age_s / half_life_s[s])
+            if i < n_above:
+                age_s = max(time_s[q] - above_s[c], 0)
+                above = above_of[c] * np.exp2(-age_s / half_life_s[s])
+            if i < n_below:
+                age_s = max(time_s[q] - below_s[c], 0)
+                below = below_of[c] * np.exp2(-age_s / half_life_s[s])
             out[q, c, at] = (above + prior * prior_strength) / (below + prior_strength)
 
 
@@ -249,6 +262,10 @@ def fill_affinity(
     and after. Columns: mean share over the candidate's names of the history that bears them, the
     newest events counting most; the best of them; the overlap with the last item (Jaccard).
     """
+    k = item.shape[1] if len(name_ptr) > 1 else 0
+    begin = np.empty(k, np.int64)
+    end = np.empty(k, np.int64)
+    first = np.empty(k)
     for q in range(len(ptr) - 1):
         start = ptr[q]
         stop = min(ptr[q + 1], start + n_past)
@@ -260,14 +277,22 @@ def fill_affinity(
             if i + 1 < len(name_ptr):
                 for n in range(name_ptr[i], name_ptr[i + 1]):
                     profile[name_of[n]] += weight
-        for c in range(item.shape[1]):
+        # Gathered first: reads that miss the cache overlap where nothing is computed between.
+        for c in range(k):
+            i = min(max(item[q, c], 0), len(name_ptr) - 2)
+            begin[c] = name_ptr[i]
+            end[c] = name_ptr[i + 1]
+        for c in range(k):
+            if begin[c] < end[c]:
+                first[c] = profile[name_of[begin[c]]]
+        for c in range(k):
             i = item[q, c]
-            if i < 0 or i + 1 >= len(name_ptr) or name_ptr[i] == name_ptr[i + 1] or total == 0.0:
+            if i < 0 or i + 1 >= len(name_ptr) or begin[c] == end[c] or total == 0.0:
                 continue
-            n_names = name_ptr[i + 1] - name_ptr[i]
-            both = 0.0
-            best = 0.0
-            for n in range(name_ptr[i], name_ptr[i + 1]):
+            n_names = end[c] - begin[c]
+            both = first[c]
+            best = first[c]
+            for n in range(begin[c] + 1, end[c]):
                 both += profile[name_of[n]]
                 best = max(best, profile[name_of[n]])
             out[q, c, at] = both / (total * n_names)
@@ -275,7 +300,7 @@ def fill_affinity(
             last = past_item[start]
             if last + 1 < len(name_ptr):
                 shared = 0
-                for n in range(name_ptr[i], name_ptr[i + 1]):
+                for n in range(begin[c], end[c]):
                     for m in range(name_ptr[last], name_ptr[last + 1]):
                         shared += name_of[n] == name_of[m]
                 either = n_names + name_ptr[last + 1] - name_ptr[last] - shared
