@@ -23,7 +23,7 @@ VISITORS: Final = (
 
 
 class VisitorFeatures:
-    """The newest events of each item, whoever they are of."""
+    """The newest events of each item, whoever they are of; of equal times, the later arrived."""
 
     features = VISITORS
 
@@ -66,7 +66,11 @@ class VisitorFeatures:
 
 
 class ArrivalFeatures:
-    """Fading counts of events that are a user's first with the item: popularity by people."""
+    """Fading counts of events that are a user's first with the item: popularity by people.
+
+    The first is the one that arrived first: an earlier event that comes late is not counted again.
+    Events of nobody (user -1) are left out.
+    """
 
     prefix = "arrive"
     what = "first visits"
@@ -99,7 +103,9 @@ class ArrivalFeatures:
         """Count first visits of the main stream."""
         if stream != EVENTS:
             return
-        is_first = self._is_first(events)
+        known = events.user_row >= 0
+        is_first = np.zeros(len(events), np.bool_)
+        is_first[known] = self._are_new(events.user_row[known], events.item_row[known])
         self._counters.absorb(
             events.time_s[is_first],
             events.item_row[is_first],
@@ -122,8 +128,10 @@ class ArrivalFeatures:
             out,
         )
 
-    def _is_first(self, events: Interactions) -> Bool[np.ndarray, " events"]:
-        return self._seen.absorb(pair_keys(events.user_row, events.item_row))
+    def _are_new(
+        self, user_row: Int32[np.ndarray, " events"], item_row: Int32[np.ndarray, " events"]
+    ) -> Bool[np.ndarray, " events"]:
+        return self._seen.absorb(pair_keys(user_row, item_row))
 
 
 class NewcomerFeatures(ArrivalFeatures):
@@ -132,5 +140,7 @@ class NewcomerFeatures(ArrivalFeatures):
     prefix = "newcomer"
     what = "users who started with it"
 
-    def _is_first(self, events: Interactions) -> Bool[np.ndarray, " events"]:
-        return self._seen.absorb(events.user_row.astype(np.uint64) + np.uint64(1))
+    def _are_new(
+        self, user_row: Int32[np.ndarray, " events"], item_row: Int32[np.ndarray, " events"]
+    ) -> Bool[np.ndarray, " events"]:
+        return self._seen.absorb(pair_keys(user_row, np.zeros_like(item_row)))
