@@ -84,6 +84,16 @@ class StagedSource:
         return self._name
 
     @property
+    def retrieval(self) -> CandidateSource:
+        """What finds the candidates."""
+        return self._source
+
+    @property
+    def n_candidates(self) -> int:
+        """Candidates that are ranked for each query."""
+        return self._settings.n_candidates
+
+    @property
     def ranker(self) -> LearnedRanker:
         """The trained ranker.
 
