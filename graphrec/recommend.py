@@ -360,12 +360,12 @@ def why(place: "Recommendation") -> str:
 
 
 def moved_by(place: "Recommendation") -> str:
-    """The sources that brought one place, and the two features that moved it most."""
+    """The sources that brought one place, and the feature that moved it most."""
     found = ", ".join(f"{source_in_words(one.name)} #{one.place}" for one in place.found_by)
     effects = [
         f"{one.feature.meaning} {'unknown' if isnan(one.value) else f'{one.value:.3g}'} "
         f"({one.effect:+.2f})"
-        for one in place.effects[:2]
+        for one in place.effects[:1]
     ]
     return "; ".join(part for part in (found, *effects) if part)
 

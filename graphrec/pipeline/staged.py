@@ -15,6 +15,7 @@ from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.learned import LearnedRanker
 from graphrec.ranking.rank_model import RankModel
 from graphrec.ranking.training_set import RankingSet
+from graphrec.retrieval.blend import BlendedSource
 from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Queries
 
 TrainModel = Callable[[RankingSet, RankingSet], RankModel]
@@ -139,11 +140,11 @@ class StagedSource:
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Score every item: candidates by the ranker, and below all of them the rest as retrieved.
 
-        The rest lie in [0, 1), candidates from 1 up.
+        The rest lie in [0, 1), candidates from 1 up. Of a blend, each source is asked for its list
+        once, and what none of them brought scores 0.
         """
-        found = self._source.retrieve(queries, self._settings.n_candidates, Eligibility("allow"))
+        found, rest = self._with_rest(queries)
         ranked = self.ranker.rank(queries, found)
-        rest = self._source.score(queries)
         lowest = rest.min(axis=1, keepdims=True, initial=np.inf)
         rest = rest - lowest
         score: Float32[np.ndarray, "users items"]
@@ -154,6 +155,17 @@ class StagedSource:
         np.minimum.at(worst, row, own)
         score[row, ranked.item_row[row, place]] = 1 + own - worst[row]
         return score
+
+    def _with_rest(self, queries: Queries) -> tuple[Candidates, Float32[np.ndarray, "users items"]]:
+        """The candidates, and every item's score as retrieved."""
+        n, eligibility = self._settings.n_candidates, Eligibility("allow")
+        if not isinstance(self._source, BlendedSource):
+            return self._source.retrieve(queries, n, eligibility), self._source.score(queries)
+        found, brought = self._source.retrieve_whole(queries, n, eligibility)
+        rest = np.zeros((len(queries), self._n_items), np.float32)
+        row, place = np.nonzero(brought.item_row != NO_ROW)
+        rest[row, brought.item_row[row, place]] = brought.score[row, place]
+        return found, rest
 
     def _border(self, events: Interactions) -> int:
         """Where the replayed span starts: at the first event of a second."""

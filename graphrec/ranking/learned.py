@@ -199,9 +199,8 @@ def one_list(candidates: Candidates, query: int) -> Candidates:
 
 def ordered_by(candidates: Candidates, score: Float32[np.ndarray, "users k"]) -> Candidates:
     """The same candidates in the order of new scores, ties to the lower item row, padding last."""
-    order: Int64[np.ndarray, "users k"] = np.lexsort(
-        (candidates.item_row, -score, candidates.item_row == NO_ROW), axis=-1
-    )
+    # Padding has the lowest item row but also the lowest score, and real scores are finite.
+    order: Int64[np.ndarray, "users k"] = np.lexsort((candidates.item_row, -score), axis=-1)
 
     def moved(column: Shaped[np.ndarray, "users k"]) -> Shaped[np.ndarray, "users k"]:
         return np.take_along_axis(column, order, axis=1)
