@@ -129,9 +129,14 @@ class Pipeline:
         self._history = LiveHistory(watched.take(watched.time_s < self.cut_s))
         self._n_items = max(dataset.n_items, watched.n_items)
 
-    def queries_of(self, user_row: Int32[np.ndarray, " users"]) -> Queries:
-        """The queries of users now, with all they watched before."""
-        times = np.full(len(user_row), self.cut_s, dtype=np.int64)
+    def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
+        """The queries of users with all they watched before.
+
+        Args:
+            user_row: Who asks; -1 or a row nobody has yet has no history.
+            at_s: When, UTC seconds; None is now, just past all that was absorbed.
+        """
+        times = np.full(len(user_row), self.cut_s if at_s is None else at_s, dtype=np.int64)
         return self._history.queries(user_row, times)
 
     def queries_of_keys(self, user_ids: Sequence[Key]) -> Queries:
@@ -322,7 +327,7 @@ class Pipeline:
             raise
         except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
             notes.failed(f"retrieval by {name}", error, "no candidates")
-            return nothing_found(len(queries), name, "")
+            return replace(nothing_found(len(queries), name, ""), notes=())
         notes.add(*found.notes)
         return found
 

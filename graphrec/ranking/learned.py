@@ -202,15 +202,19 @@ def ordered_by(candidates: Candidates, score: Float32[np.ndarray, "users k"]) ->
     # Padding has the lowest item row but also the lowest score, and real scores are finite.
     order: Int64[np.ndarray, "users k"] = np.lexsort((candidates.item_row, -score), axis=-1)
 
+    n_queries, k = order.shape
+    flat = (order + k * np.arange(n_queries)[:, None]).ravel()
+
     def moved(column: Shaped[np.ndarray, "users k"]) -> Shaped[np.ndarray, "users k"]:
-        return np.take_along_axis(column, order, axis=1)
+        return np.asarray(column.ravel()[flat].reshape(n_queries, k))
 
     evidence = candidates.evidence
     if evidence is not None:
-        deep = order[..., None]
+        n_sources = evidence.score.shape[2]
+        shape = (n_queries, k, n_sources)
         evidence = Evidence(
-            np.take_along_axis(evidence.score, deep, axis=1),
-            np.take_along_axis(evidence.place, deep, axis=1),
+            evidence.score.reshape(n_queries * k, n_sources).take(flat, axis=0).reshape(shape),
+            evidence.place.reshape(n_queries * k, n_sources).take(flat, axis=0).reshape(shape),
         )
     return replace(
         candidates,
