@@ -221,8 +221,7 @@ class BlendedSource:
         """The best `k` as `retrieve` gives them, and beside them all that the sources brought.
 
         Sources are asked once for both, and no failure is caught: whoever wants every item's score
-        wants it of all sources. All that was brought stands in the order of its score, with no
-        guaranteed shares.
+        wants it of all sources.
         """
         lists = [
             source.retrieve(queries, quota.n, eligibility)
@@ -232,8 +231,7 @@ class BlendedSource:
         if (best.item_row == NO_ROW).any(axis=1).all():
             return best, best
         everyone = sum(one.item_row.shape[1] for one in lists)
-        freed = [quota.model_copy(update={"min_share": 0.0}) for quota in self._quotas]
-        return best, merge_candidates(lists, freed, everyone, self._settings)
+        return best, merge_candidates(lists, self._quotas, everyone, self._settings)
 
     def _ask(
         self, source: CandidateSource, quota: Quota, queries: Queries, eligibility: Eligibility

@@ -9,6 +9,7 @@ import pytest
 from graphrec.errors import DataError, LeakageError, UnknownIdError
 from graphrec.events.dataset import Dataset
 from graphrec.pipeline import Pipeline, Request
+from graphrec.pipeline.top_up import topped_up
 from graphrec.retrieval.blend import BlendedSource
 from graphrec.retrieval.filters import ItemFilters
 from graphrec.retrieval.own_items import OwnItemsSource
@@ -156,6 +157,19 @@ def test_a_fallback_stands_below_what_was_ranked_also_after_arranging(dataset, p
     items, notes = answer(Pipeline(dataset, own, arranger=arranger, fallback=popular))
     assert items == ["b", "a"]
     assert notes == (f"1 slate(s) topped up from {popular.name}",)
+
+
+def test_what_is_filled_in_is_scored_below_what_was_found(dataset, popular) -> None:
+    own = fitted(OwnItemsSource(), dataset)
+    queries = Pipeline(dataset, own).queries_of_keys(["ann"])
+    found, extra = (one.retrieve(queries, 3, Eligibility("allow")) for one in (own, popular))
+    for below in (True, False):
+        filled = topped_up(found, extra, 3, below=below)
+        assert filled.item_row.tolist() == [[1, 0, 2]]
+        assert filled.source_names == ("own_items", popular.name)
+        assert filled.source.tolist() == [[0, 1, 1]]
+        assert (np.diff(filled.score[0]) < 0).all() == below
+    assert found.item_row.tolist() == [[1, -1, -1]]
 
 
 def test_rules_that_leave_nothing_give_an_empty_slate_that_says_so(dataset, popular) -> None:
