@@ -1,6 +1,7 @@
 """`python -m graphrec.recommend` = `graphrec recommend`: what should this user watch next?"""
 
 import re
+from dataclasses import asdict
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -70,8 +71,7 @@ def recommend(
         Path | None,
         typer.Option(
             "--pipeline",
-            help="YAML file of a whole pipeline instead of --method: its sources, ranker and "
-            "slate.",
+            help="YAML file of a whole pipeline instead of --method: sources, ranker, slate.",
         ),
     ] = None,
     seen: Annotated[
@@ -299,13 +299,8 @@ def place_in_full(place: "Recommendation") -> dict[str, Any]:
             "title": place.because_title,
             "share": place.because_share,
         },
-        "found_by": [
-            {"source": one.name, "place": one.place, "score": one.score} for one in place.found_by
-        ],
-        "reasons": [
-            {"kind": one.kind, "key": one.key, "share": one.share, "words": one.words}
-            for one in place.reasons
-        ],
+        "found_by": [asdict(one) for one in place.found_by],
+        "reasons": [asdict(one) | {"words": one.words} for one in place.reasons],
         "effects": [
             {
                 "feature": one.feature.name,
