@@ -1,6 +1,8 @@
 """`python -m graphrec.recommend` = `graphrec recommend`: what should this user watch next?"""
 
 import re
+from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -35,12 +37,12 @@ ColumnsOption = Annotated[
     ),
 ]
 MethodOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--method",
         "-m",
-        help="walk, propagate, popular, popular_window, recent, last_items, item_knn, rp3beta, "
-        "ease, user_knn or tgn.",
+        help="walk (the default), propagate, popular, popular_week, recent, last_items, "
+        "item_knn, rp3beta, ease, user_knn, neighbours, own, trending, fresh, tgn or vectors.",
     ),
 ]
 SetOption = Annotated[
@@ -62,9 +64,16 @@ def recommend(
         typer.Option("--items", help="Anonymous visitor: item ids watched, newest first, `a,b,c`."),
     ] = None,
     k: CountOption = 10,
-    method: MethodOption = "walk",
+    method: MethodOption = None,
     settings: SetOption = None,
     columns: ColumnsOption = None,
+    pipeline_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--pipeline",
+            help="YAML file of a whole pipeline instead of --method: sources, ranker, slate.",
+        ),
+    ] = None,
     seen: Annotated[
         Seen, typer.Option(help="Items already watched: hide, allow, or only_again.")
     ] = "hide",
@@ -92,26 +101,32 @@ def recommend(
         typer.Option("--all-users", help="Answer every user and write this Parquet file."),
     ] = None,
 ) -> None:
-    """Recommend items with reasons, from an event log and without training.
+    """Recommend items with reasons, from an event log.
 
     [bold]Example[/]
 
-      graphrec recommend --data data/demo-world --user u000017 --k 10
+      graphrec recommend --data data/demo-world --user user-33 --k 10
 
       graphrec recommend --data ratings.csv --items 1,260 --keyword space --json
 
       graphrec recommend --data data/demo-world --all-users slates.parquet
+
+      graphrec recommend --data data/demo-world --user user-33 --pipeline mine.yaml
     """
     if sum(asked is not None for asked in (user, items, all_users)) != 1:
         raise SettingsError("name exactly one of --user, --items and --all-users")
-    from graphrec.experiment.opening import open_pipeline
+    if pipeline_file is not None and (method is not None or settings):
+        raise SettingsError("--pipeline names the whole pipeline — drop --method and --set")
+    from graphrec.experiment.opening import open_pipeline, open_pipeline_file
     from graphrec.pipeline import Request
     from graphrec.retrieval.filters import ItemFilters
 
     tell_first_run("walks")
-    pipeline = open_pipeline(
-        data, method, settings or [], columns=columns, at_s=terminal.parse_time(at)
-    )
+    at_s = terminal.parse_time(at)
+    if pipeline_file is None:
+        pipeline = open_pipeline(data, method or "walk", settings or [], columns=columns, at_s=at_s)
+    else:
+        pipeline = open_pipeline_file(data, pipeline_file, columns=columns, at_s=at_s)
     filters = ItemFilters(
         allow=None if allow is None else tuple(allow),
         deny=tuple(deny or ()),
@@ -248,28 +263,56 @@ def answer(
     pipeline: "Pipeline", queries: "Queries", slate: "Slate", user: str | None
 ) -> dict[str, Any]:
     """One query's slate as JSON values."""
+    ids = pipeline.dataset.ids["item"]
     return {
         "user_id": user,
         "at": terminal.when(pipeline.cut_s),
         "history": [entry.item_id for entry in pipeline.past(queries, 0, limit=20)],
         "items": [
+            {"rank": rank, **place_in_full(place)}
+            for rank, place in enumerate(pipeline.describe(slate, 0, queries), start=1)
+        ],
+        "decisions": [
             {
-                "rank": rank,
-                "item_id": place.item_id,
-                "title": place.title,
-                "score": place.score,
-                "source": place.source,
-                "because": None
-                if place.because_id is None
-                else {
-                    "item_id": place.because_id,
-                    "title": place.because_title,
-                    "share": place.because_share,
-                },
+                "item_id": ids.key(decision.item_row),
+                "rule": decision.rule,
+                "action": decision.action,
+                "detail": decision.detail,
             }
-            for rank, place in enumerate(pipeline.describe(slate, 0), start=1)
+            for decision in slate.decisions
         ],
         "notes": list(slate.notes),
+    }
+
+
+def place_in_full(place: "Recommendation") -> dict[str, Any]:
+    """All that is known of one place, as JSON values."""
+    return {
+        "item_id": place.item_id,
+        "title": place.title,
+        "score": place.score,
+        "source": place.source,
+        "because": None
+        if place.because_id is None
+        else {
+            "item_id": place.because_id,
+            "title": place.because_title,
+            "share": place.because_share,
+        },
+        "found_by": [asdict(one) for one in place.found_by],
+        "reasons": [asdict(one) | {"words": one.words} for one in place.reasons],
+        "effects": [
+            {
+                "feature": one.feature.name,
+                "meaning": one.feature.meaning,
+                "unit": one.feature.unit,
+                # JSON has no NaN.
+                "value": None if isnan(one.value) else one.value,
+                "effect": one.effect,
+            }
+            for one in place.effects
+        ],
+        "propensity": place.propensity,
     }
 
 
@@ -288,13 +331,14 @@ def print_answer(
         ("#", "item", "title", "score", "why"),
         right=("#", "score"),
     )
-    for rank, place in enumerate(pipeline.describe(slate, 0), start=1):
+    for rank, place in enumerate(pipeline.describe(slate, 0, queries), start=1):
+        further = moved_by(place)
         shown.add_row(
             str(rank),
             escape(str(place.item_id)),
             escape(place.title),
             f"{place.score:.4g}",
-            escape(why(place)),
+            escape(why(place)) + (f"\n[dim]{escape(further)}[/]" if further else ""),
         )
     console.print(shown)
     if not shown.row_count:
@@ -306,9 +350,19 @@ def print_answer(
 
 def why(place: "Recommendation") -> str:
     """The reason of one place, as a person reads it."""
-    if place.because_title is None:
-        return source_in_words(place.source)
-    return f"because you watched {place.because_title} ({place.because_share:.0%})"
+    named = [reason.words for reason in place.reasons]
+    return named[0] if named else source_in_words(place.source)
+
+
+def moved_by(place: "Recommendation") -> str:
+    """The sources that brought one place, and the feature that moved it most."""
+    found = ", ".join(f"{source_in_words(one.name)} #{one.place}" for one in place.found_by)
+    effects = [
+        f"{one.feature.meaning} {'unknown' if isnan(one.value) else f'{one.value:.3g}'} "
+        f"({one.effect:+.2f})"
+        for one in place.effects[:1]
+    ]
+    return "; ".join(part for part in (found, *effects) if part)
 
 
 def source_in_words(name: str) -> str:

@@ -199,12 +199,14 @@ class Slate:
         propensity: Probability with which the item stands at its place given those above it, in
             (0, 1]; 1 where nothing was drawn; 0 in padding. None: nothing was drawn at all.
         decisions: What rules did, in the order they did it.
+        ranked: What the slate was arranged from, for explanations; None where that was not kept.
     """
 
     shown: Candidates
     notes: tuple[str, ...] = ()
     propensity: Float32[np.ndarray, "users k"] | None = None
     decisions: tuple[Decision, ...] = ()
+    ranked: Candidates | None = None
 
 
 @runtime_checkable

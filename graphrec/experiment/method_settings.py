@@ -6,13 +6,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from graphrec.graph.settings import CoWatchSettings
+from graphrec.retrieval.cowatch_neighbours import NeighbourSettings
 from graphrec.retrieval.ease import EASESettings
+from graphrec.retrieval.fresh import FreshSettings
 from graphrec.retrieval.item_knn import ItemKNNSettings
 from graphrec.retrieval.last_items import LastItemsSettings
+from graphrec.retrieval.own_items import OwnItemsSettings
 from graphrec.retrieval.popular import PopularSettings
 from graphrec.retrieval.recent import RecentSettings
 from graphrec.retrieval.rp3beta import RP3betaSettings
+from graphrec.retrieval.trending import TrendingSettings
 from graphrec.retrieval.user_knn import UserKNNSettings
+from graphrec.retrieval.vector_source import VectorSourceSettings
 from graphrec.retrieval.walk_settings import WalkSettings
 from graphrec.tgn.settings import NetworkSettings, TrainingSettings
 
@@ -88,6 +93,35 @@ class UserKNNMethod(_Method):
     settings: UserKNNSettings = Field(UserKNNSettings(), description="The similarity.")
 
 
+class NeighboursMethod(_Method):
+    """Neighbours of the last items in the co-watch graph."""
+
+    method: Literal["neighbours"] = "neighbours"
+    graph: CoWatchSettings = Field(CoWatchSettings(), description="The co-watch graph.")
+    settings: NeighbourSettings = Field(NeighbourSettings(), description="Whose edges count.")
+
+
+class OwnItemsMethod(_Method):
+    """The user's own items by activation, and no others."""
+
+    method: Literal["own"] = "own"
+    settings: OwnItemsSettings = Field(OwnItemsSettings(), description="How past events count.")
+
+
+class TrendingMethod(_Method):
+    """Most events lately, from a list kept ready."""
+
+    method: Literal["trending"] = "trending"
+    settings: TrendingSettings = Field(TrendingSettings(), description="How use fades.")
+
+
+class FreshMethod(_Method):
+    """New items of the publishers and keywords of the last items."""
+
+    method: Literal["fresh"] = "fresh"
+    settings: FreshSettings = Field(FreshSettings(), description="What counts as new.")
+
+
 class TemporalNetworkMethod(_Method):
     """The temporal network, trained by `graphrec train` or where it is fitted."""
 
@@ -143,6 +177,18 @@ class TemporalNetworkMethod(_Method):
         return self
 
 
+class VectorsMethod(_Method):
+    """Vector search over a temporal network: its items by inner product, through an index."""
+
+    method: Literal["vectors"] = "vectors"
+    tgn: TemporalNetworkMethod = Field(
+        TemporalNetworkMethod(), description="The network whose vectors are searched."
+    )
+    settings: VectorSourceSettings = Field(
+        VectorSourceSettings(), description="The index, and when it is read anew."
+    )
+
+
 SourceMethod = Annotated[
     WalkMethod
     | PropagateMethod
@@ -153,7 +199,12 @@ SourceMethod = Annotated[
     | RP3betaMethod
     | EASEMethod
     | UserKNNMethod
-    | TemporalNetworkMethod,
+    | NeighboursMethod
+    | OwnItemsMethod
+    | TrendingMethod
+    | FreshMethod
+    | TemporalNetworkMethod
+    | VectorsMethod,
     Field(discriminator="method"),
 ]
 """Everything that is one candidate source."""

@@ -3,26 +3,43 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from graphrec.errors import DataError, SettingsError
 from graphrec.events.columns import ColumnMap
 from graphrec.events.dataset import Dataset
 from graphrec.events.readers import read_dataset
 from graphrec.experiment.bundles import read_bundle, write_bundle
 from graphrec.experiment.method_settings import PopularMethod, PropagateMethod, WalkMethod
-from graphrec.experiment.reading import parse_words, settings_of
+from graphrec.experiment.reading import parse_words, read_yaml, settings_of
 from graphrec.experiment.settings import Method
+from graphrec.experiment.slates import NamedSlate, build_arranger, refuse_unknown_names
 from graphrec.experiment.sources import build_source, method_named
+from graphrec.experiment.temporal_parts import with_weights_beside
 from graphrec.graph.build import build_cowatch_graph
 from graphrec.graph.cowatch import CoWatchGraph
 from graphrec.graph.live import LiveCoWatchGraph
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.pipeline import Pipeline
+from graphrec.pipeline.answering import N_CANDIDATES
+from graphrec.pipeline.staged import StagedSource
+from graphrec.retrieval.blend import BlendedSource
 from graphrec.retrieval.popular import PopularSettings
 from graphrec.retrieval.propagate import PropagateSource
+from graphrec.retrieval.vector_source import VectorModel
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.snapshot import is_snapshot
 
 FALLBACK = PopularMethod(settings=PopularSettings(half_life_days=30))
+
+
+class PipelineFile(BaseModel):
+    """What a file of one pipeline may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pipeline: Method = Field(description="A method, as in an experiment's list of methods.")
+    slate: NamedSlate = Field(NamedSlate(), description="How slates are made of what it finds.")
 
 
 def open_dataset(path: Path, columns: str | None = None) -> Dataset:
@@ -87,16 +104,20 @@ def open_pipeline(
     return follow_graph(dataset, graph, chosen)
 
 
-def fit_pipeline(dataset: Dataset, method: Method, at_s: int | None = None) -> Pipeline:
+def fit_pipeline(
+    dataset: Dataset, method: Method, at_s: int | None = None, slate: NamedSlate | None = None
+) -> Pipeline:
     """A pipeline of one method, topped up by what has been popular lately.
 
     Args:
         dataset: The log.
-        method: The source.
+        method: The source, or sources and a ranker.
         at_s: The moment, UTC seconds; None is just after the log's last event.
+        slate: How slates are made; None shows items as they are ranked.
 
     Raises:
         DataError: No event that counts as a watch lies before the moment.
+        SettingsError: The slate names somebody unknown.
     """
     events = dataset.log.interactions()
     cut_s = at_s
@@ -106,9 +127,52 @@ def fit_pipeline(dataset: Dataset, method: Method, at_s: int | None = None) -> P
     if not len(known):
         raise DataError(f"{dataset.name} has no watched item before {cut_s} s — nothing to learn")
     source, fallback = (build_source(chosen, dataset) for chosen in (method, FALLBACK))
+    # Names of the slate are looked up before anything takes its time to learn.
+    slate = slate or NamedSlate()
+    refuse_unknown_names(slate, dataset)
     source.fit(known, cut_s)
     fallback.fit(known, cut_s)
-    return Pipeline(dataset, source, fallback=fallback, cut_s=cut_s, events=events)
+    ranker, n_candidates = None, N_CANDIDATES
+    if isinstance(source, StagedSource):
+        ranker, n_candidates, source = source.ranker, source.n_candidates, source.retrieval
+    parts = source.sources if isinstance(source, BlendedSource) else (source,)
+    arranger = None
+    if slate != NamedSlate():
+        vectors = next((part for part in parts if isinstance(part, VectorModel)), None)
+        arranger = build_arranger(slate, dataset, vectors)
+    return Pipeline(
+        dataset,
+        source,
+        ranker,
+        arranger,
+        fallback,
+        n_candidates=n_candidates,
+        cut_s=cut_s,
+        events=events,
+    )
+
+
+def open_pipeline_file(
+    data: Path, file: Path, *, columns: str | None = None, at_s: int | None = None
+) -> Pipeline:
+    """A pipeline by a file of its own: a method as in an experiment, and how slates are made.
+
+    Args:
+        data: The log: a folder, a file, or a snapshot.
+        file: YAML with `pipeline` (a method) and, if wanted, `slate`; relative paths in it count
+            from its folder.
+        columns: Which column holds what.
+        at_s: The moment, UTC seconds; None is just after the log's last event.
+
+    Raises:
+        DataError: The log cannot be read, or nothing lies before the moment.
+        SettingsError: A setting is wrong, or the slate names somebody unknown.
+        SnapshotError: A snapshot is damaged.
+    """
+    settings = settings_of(PipelineFile, read_yaml(file), str(file))
+    method = with_weights_beside(settings.pipeline, file.resolve().parent)
+    dataset = read_bundle(data)[0] if is_snapshot(data) else open_dataset(data, columns)
+    return fit_pipeline(dataset, method, at_s, settings.slate)
 
 
 def follow_graph(

@@ -21,7 +21,6 @@ from graphrec.evaluation.time_split import evaluate_time_split
 from graphrec.events.dataset import Dataset
 from graphrec.events.readers import read_dataset
 from graphrec.events.world import WorldSettings, generate_world
-from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.reading import read_yaml, settings_of
 from graphrec.experiment.seeds import with_seed
 from graphrec.experiment.settings import (
@@ -34,6 +33,7 @@ from graphrec.experiment.settings import (
     TimeSplitProtocol,
 )
 from graphrec.experiment.sources import build_source, with_baselines
+from graphrec.experiment.temporal_parts import temporal_parts, with_weights_beside
 from graphrec.experiment.worlds import world_settings
 from graphrec.stages import CandidateSource, Interactions
 
@@ -74,12 +74,7 @@ def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentSetting
     if isinstance(settings.data.world, Path):
         found["world"] = world_settings(folder / settings.data.world)
     data = settings.data.model_copy(update=found)
-    methods = tuple(
-        method.model_copy(update={"weights": folder / method.weights})
-        if isinstance(method, TemporalNetworkMethod) and method.weights is not None
-        else method
-        for method in settings.methods
-    )
+    methods = tuple(with_weights_beside(method, folder) for method in settings.methods)
     if seed is not None:
         methods = tuple(with_seed(method, seed) for method in methods)
     return settings.model_copy(update={"data": data, "methods": methods})
@@ -115,7 +110,7 @@ def run_experiment(
     """
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
-    if any(isinstance(m, TemporalNetworkMethod) and m.weights for m in settings.methods):
+    if any(part.weights for method in settings.methods for part in temporal_parts(method)):
         # Importing torch takes seconds.
         from graphrec.experiment.trained import refuse_weights_of_another_protocol
 

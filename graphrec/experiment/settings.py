@@ -12,8 +12,9 @@ from graphrec.evaluation.time_split import TimeSplitSettings
 from graphrec.events.columns import ColumnMap
 from graphrec.events.log import Role
 from graphrec.events.world.settings import WorldSettings
-from graphrec.experiment.method_settings import SourceMethod, TemporalNetworkMethod
+from graphrec.experiment.method_settings import SourceMethod
 from graphrec.experiment.staged_settings import PipelineMethod
+from graphrec.experiment.temporal_parts import temporal_parts
 
 
 class _Settings(BaseModel):
@@ -105,8 +106,7 @@ class ExperimentSettings(FigureSettings):
     @model_validator(mode="after")
     def _is_told_no_future(self) -> "ExperimentSettings":
         told = any(
-            isinstance(method, TemporalNetworkMethod) and method.network.is_told_more
-            for method in self.methods
+            part.network.is_told_more for method in self.methods for part in temporal_parts(method)
         )
         if told and any(isinstance(protocol, LastOutProtocol) for protocol in self.evaluate):
             raise ValueError(

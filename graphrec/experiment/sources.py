@@ -1,36 +1,51 @@
 """A method's settings become a source: the whole list of choices."""
 
 from collections.abc import Sequence
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.method_settings import (
     EASEMethod,
+    FreshMethod,
     ItemKNNMethod,
     LastItemsMethod,
+    NeighboursMethod,
+    OwnItemsMethod,
     PopularMethod,
     PropagateMethod,
     RecentMethod,
     RP3betaMethod,
     SourceMethod,
     TemporalNetworkMethod,
+    TrendingMethod,
     UserKNNMethod,
+    VectorsMethod,
     WalkMethod,
 )
+from graphrec.experiment.named_items import named_items_of
 from graphrec.experiment.reading import settings_of
 from graphrec.experiment.settings import Method
 from graphrec.experiment.staged_settings import PipelineMethod
+from graphrec.retrieval.cowatch_neighbours import CoWatchNeighbourSource
 from graphrec.retrieval.ease import EASESource
+from graphrec.retrieval.fresh import FreshSource
 from graphrec.retrieval.item_knn import ItemKNNSource
 from graphrec.retrieval.last_items import LastItemsSource
+from graphrec.retrieval.named import NamedSource
+from graphrec.retrieval.own_items import OwnItemsSource
 from graphrec.retrieval.popular import PopularSettings, PopularSource
 from graphrec.retrieval.propagate import PropagateSource
 from graphrec.retrieval.recent import RecentSource
 from graphrec.retrieval.rp3beta import RP3betaSource
+from graphrec.retrieval.trending import TrendingSource
 from graphrec.retrieval.user_knn import UserKNNSource
+from graphrec.retrieval.vector_source import VectorSource
 from graphrec.retrieval.walks import RandomWalkSource
 from graphrec.stages import CandidateSource
+
+if TYPE_CHECKING:
+    from graphrec.tgn.source import TemporalNetworkSource
 
 NEEDS_TORCH: Final = (
     "the temporal network needs PyTorch — install graphrec with its extra: "
@@ -41,7 +56,9 @@ FORCED_BASELINES: tuple[Method, ...] = (PopularMethod(), POPULAR_WEEK, LastItems
 """Every experiment holds these, asked for or not."""
 
 
-def build_source(method: Method, dataset: Dataset) -> CandidateSource:
+def build_source(  # noqa: PLR0912 — one branch for each choice
+    method: Method, dataset: Dataset
+) -> CandidateSource:
     """The source that `method` describes, not yet fitted."""
     match method:
         case WalkMethod():
@@ -62,13 +79,23 @@ def build_source(method: Method, dataset: Dataset) -> CandidateSource:
             return EASESource(method.settings)
         case UserKNNMethod():
             return UserKNNSource(method.settings)
+        case NeighboursMethod():
+            return CoWatchNeighbourSource(method.graph, method.settings)
+        case OwnItemsMethod():
+            return OwnItemsSource(method.settings)
+        case TrendingMethod():
+            return TrendingSource(method.settings)
+        case FreshMethod():
+            return FreshSource(named_items_of(dataset), method.settings)
         case TemporalNetworkMethod():
             return _temporal_source(method, dataset)
+        case VectorsMethod():
+            return VectorSource(_temporal_source(method.tgn, dataset), method.settings)
         case PipelineMethod():
             # Rankers and vector search are an extra of their own.
             from graphrec.experiment.staging import build_staged
 
-            parts = [build_source(part.source, dataset) for part in method.sources]
+            parts = [_named(part.source, dataset) for part in method.sources]
             return build_staged(method, dataset, parts)
 
 
@@ -104,7 +131,13 @@ def method_named(name: str, values: dict[str, Any]) -> Method:
     return method
 
 
-def _temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> CandidateSource:
+def _named(method: SourceMethod, dataset: Dataset) -> CandidateSource:
+    """The source, under the name it is given; so that one kind may stand twice in a pipeline."""
+    source = build_source(method, dataset)
+    return source if method.name is None else NamedSource(source, method.name)
+
+
+def _temporal_source(method: TemporalNetworkMethod, dataset: Dataset) -> "TemporalNetworkSource":
     # Importing torch takes seconds, and an installation without the extra has none.
     try:
         from graphrec.experiment.trained import build_temporal_source

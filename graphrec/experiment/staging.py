@@ -2,12 +2,10 @@
 
 from typing import Final
 
-import numpy as np
-import polars as pl
-
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.events.log import EventLog
+from graphrec.experiment.named_items import column_of_names
 from graphrec.experiment.staged_settings import (
     LambdaMARTRanker,
     MultiObjectiveRanker,
@@ -102,23 +100,11 @@ def feature_inputs(dataset: Dataset, source_names: tuple[str, ...]) -> FeatureIn
 
 def names_of_items(dataset: Dataset) -> dict[str, NamesOfItems]:
     """Publishers and keywords of items, as far as the items table names any."""
-    found = {}
-    for column, kind in (("publisher", "publisher"), ("keywords", "keyword")):
-        if column not in dataset.items.columns:
-            continue
-        entries = (
-            dataset.items.select(pl.int_range(pl.len()).alias("row"), pl.col(column).alias("name"))
-            .explode("name", empty_as_null=True)
-            .drop_nulls()
-        )
-        if not len(entries):
-            continue
-        codes = entries.select(pl.col("name").rank("dense") - 1).to_series()
-        name_row = codes.to_numpy().astype(np.int32)
-        rows = entries["row"].to_numpy()
-        ptr = np.searchsorted(rows, np.arange(dataset.n_items + 1)).astype(np.int64)
-        found[kind] = NamesOfItems(ptr, name_row, int(name_row.max()) + 1)
-    return found
+    columns = {
+        kind: column_of_names(dataset, column)
+        for column, kind in (("publisher", "publisher"), ("keywords", "keyword"))
+    }
+    return {kind: column.of_items() for kind, column in columns.items() if column.names}
 
 
 def _streams(log: EventLog) -> dict[str, Interactions]:

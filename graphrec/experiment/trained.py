@@ -15,6 +15,7 @@ from graphrec.experiment.item_columns import item_features_of
 from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.settings import ExperimentSettings
 from graphrec.experiment.side_log import side_log_of
+from graphrec.experiment.temporal_parts import temporal_parts
 from graphrec.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.name_text import sentence_vectors
@@ -183,14 +184,14 @@ def refuse_weights_of_another_protocol(settings: ExperimentSettings, dataset: Da
     Raises:
         SnapshotError: Weights cannot be read, or were trained for a protocol of another kind.
     """
-    for method in settings.methods:
-        if not isinstance(method, TemporalNetworkMethod) or method.weights is None:
+    for part in (part for method in settings.methods for part in temporal_parts(method)):
+        if part.weights is None:
             continue
-        protocol = read_weights(method.weights, dataset).protocol
+        protocol = read_weights(part.weights, dataset).protocol
         for asked in settings.evaluate:
             if (asked.protocol == "last_out") != (protocol == "last_out"):
                 raise SnapshotError(
-                    f"{method.weights} was trained for {protocol} and may have learnt what "
+                    f"{part.weights} was trained for {protocol} and may have learnt what "
                     f"{asked.protocol} holds out — train it for {asked.protocol}"
                 )
 

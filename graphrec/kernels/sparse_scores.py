@@ -50,7 +50,29 @@ def weigh_history(
         past_ptr[query + 1] = end
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
+def _add_sparse_row(
+    query: int,
+    ptr: NDArray[np.int64],
+    target_row: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    past_ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    past_weight: NDArray[np.float32],
+    score: NDArray[np.float32],
+) -> None:
+    n_rows = len(ptr) - 1
+    total = np.zeros(score.shape[1])
+    for place in range(past_ptr[query], past_ptr[query + 1]):
+        item = past_item[place]
+        if item < n_rows:
+            for edge in range(ptr[item], ptr[item + 1]):
+                total[target_row[edge]] += past_weight[place] * weight[edge]
+    for item in range(score.shape[1]):
+        score[query, item] = total[item]
+
+
+@njit(cache=True, nogil=True)
 def add_sparse_rows(
     ptr: NDArray[np.int64],
     target_row: NDArray[np.int32],
@@ -61,16 +83,23 @@ def add_sparse_rows(
     score: NDArray[np.float32],
 ) -> None:
     """Set each query's scores to the weighted sum of its past items' rows; others have no row."""
-    n_rows = len(ptr) - 1
+    for query in range(len(past_ptr) - 1):
+        _add_sparse_row(query, ptr, target_row, weight, past_ptr, past_item, past_weight, score)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def add_sparse_rows_parallel(
+    ptr: NDArray[np.int64],
+    target_row: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    past_ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    past_weight: NDArray[np.float32],
+    score: NDArray[np.float32],
+) -> None:
+    """The same on several threads: to wake them takes longer than a single query does."""
     for query in prange(len(past_ptr) - 1):
-        total = np.zeros(score.shape[1])
-        for place in range(past_ptr[query], past_ptr[query + 1]):
-            item = past_item[place]
-            if item < n_rows:
-                for edge in range(ptr[item], ptr[item + 1]):
-                    total[target_row[edge]] += past_weight[place] * weight[edge]
-        for item in range(score.shape[1]):
-            score[query, item] = total[item]
+        _add_sparse_row(query, ptr, target_row, weight, past_ptr, past_item, past_weight, score)
 
 
 @njit(cache=True, nogil=True, parallel=True)

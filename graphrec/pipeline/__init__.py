@@ -1,10 +1,12 @@
 """Retrieve, rank, arrange: one path for evaluation, commands and the service.
 
 In: queries, and a source, a ranker and an arranger by their protocols. Out: slates, or the scores
-that a protocol asks for. Never: an algorithm of its own. `answering.py` answers requests,
-`staged.py` is retrieval and ranker as one source, `replay.py` makes what the ranker learns from.
+that a protocol asks for. Never: an algorithm of its own. `answering.py` answers requests and says
+what becomes of failures, `explaining.py` tells why, `staged.py` is retrieval and ranker as one
+source, `replay.py` makes what the ranker learns from.
 """
 
-from graphrec.pipeline.answering import Pipeline, Recommendation, Request, Watched
+from graphrec.pipeline.answering import Pipeline, Request
+from graphrec.pipeline.explaining import Recommendation, Watched
 
 __all__ = ["Pipeline", "Recommendation", "Request", "Watched"]

@@ -1,61 +1,67 @@
-"""Retrieve, rank, arrange: one path for evaluation, commands and the service."""
+"""Retrieve, rank, arrange: one path for evaluation, commands and the service.
+
+A request is answered whatever stage fails, and the slate's notes say what it did without:
+
+| what fails | what is answered | note |
+|---|---|---|
+| one source of a blend | without it; its evidence is a missing feature | which, and the error |
+| retrieval | the fallback's items, ranked by nobody | the error |
+| no candidate for a query | the fallback's items | how many queries |
+| fewer candidates than places | the fallback's behind them | how many slates |
+| the fallback, or it finds nothing | a short or empty slate | the error; how many are empty |
+| a feature's source or column | the feature is missing to the model | which |
+| a category no training row had | the same as a missing one, by the model | none |
+| the ranker, or it returns no number | candidates as retrieved | the error |
+| the arranger | the first places as ranked | the error |
+| rules that leave nothing | an empty slate | how many |
+
+Failures are caught at these borders alone and logged with their traces. What a caller got wrong
+(unknown ids, filters that name nobody, `k` below 1) raises before any stage is asked, and so does
+an answer from the future (`LeakageError`), which no slate may hide.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int32
+from jaxtyping import Bool, Int32
 
 from graphrec.arrays import NO_ROW
-from graphrec.errors import DataError
+from graphrec.errors import DataError, LeakageError
 from graphrec.events.dataset import Dataset
-from graphrec.events.history import HistoryIndex
+from graphrec.events.history import LiveHistory
 from graphrec.events.ids import Key
+from graphrec.pipeline.explaining import (
+    PastNames,
+    Reason,
+    Recommendation,
+    Watched,
+    effects_of,
+    found_by,
+)
+from graphrec.pipeline.notes import Notes
+from graphrec.pipeline.staged import first_places
+from graphrec.pipeline.top_up import topped_up
+from graphrec.pipeline.writing import refuse_other_than_parquet, table_of_slates, write_beside
+from graphrec.retrieval.blend import nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
 from graphrec.stages import (
+    Arranger,
     Candidates,
     CandidateSource,
     Eligibility,
     Interactions,
     Queries,
+    Ranker,
     SeenPolicy,
     Slate,
 )
 
-BATCH_USERS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One place of a slate in the caller's words.
-
-    Attributes:
-        item_id: The item.
-        title: Its title, or its id where it has none.
-        score: Higher is better; comparable within one source only.
-        source: The source that found it.
-        because_id: The past item that brought it, or None.
-        because_title: That item's title, or None.
-        because_share: That item's share of the score, in [0, 1].
-    """
-
-    item_id: Key
-    title: str
-    score: float
-    source: str
-    because_id: Key | None
-    because_title: str | None
-    because_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """An item of a history in the caller's words."""
-
-    item_id: Key
-    title: str
+BATCH_USERS: Final = 1024
+N_CANDIDATES: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,41 +79,64 @@ class Request:
     filters: ItemFilters = field(default_factory=ItemFilters)
 
 
+@runtime_checkable
+class _Absorbing(Protocol):
+    def absorb(self, events: Interactions) -> None: ...
+
+
+@runtime_checkable
+class _StreamAbsorbing(Protocol):
+    def absorb_stream(self, name: str, events: Interactions) -> None: ...
+
+
 class Pipeline:
-    """Answers requests from what was known at a cut.
+    """Answers requests from what is known: at a cut, and of what was absorbed since."""
 
-    A slate that a source cannot fill is topped up from a fallback source, and says so.
-    """
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 — one for each stage
         self,
         dataset: Dataset,
         source: CandidateSource,
-        *,
+        ranker: Ranker | None = None,
+        arranger: Arranger | None = None,
         fallback: CandidateSource | None = None,
+        *,
+        n_candidates: int = N_CANDIDATES,
         cut_s: int | None = None,
         events: Interactions | None = None,
     ) -> None:
-        """Hold sources that are fitted on the events before `cut_s`.
+        """Hold stages that know the events before `cut_s`.
 
         Args:
             dataset: The log, ids and tables.
             source: Finds the candidates.
+            ranker: Orders them; None keeps the source's order.
+            arranger: Makes slates of them; None shows the first.
             fallback: Fills what the source leaves open.
+            n_candidates: Candidates retrieved where there is a ranker or an arranger.
             cut_s: Now, UTC seconds; by default just after the log's last event.
-            events: What counts as a watch; by default the log's positive and explicit events.
+            events: What counts as a watch; by default the log's positive and explicit events. Those
+                from `cut_s` on are not looked at.
         """
         last_s = int(dataset.log.time_s[-1]) if len(dataset.log) else 0
         self.cut_s = last_s + 1 if cut_s is None else cut_s
         self.dataset = dataset
         self._source = source
+        self._ranker = ranker
+        self._arranger = arranger
         self._fallback = fallback
+        self._n_candidates = n_candidates
         watched = dataset.log.interactions() if events is None else events
-        self._history = HistoryIndex(watched)
+        self._history = LiveHistory(watched.take(watched.time_s < self.cut_s))
+        self._n_items = max(dataset.n_items, watched.n_items)
 
-    def queries_of(self, user_row: Int32[np.ndarray, " users"]) -> Queries:
-        """The queries of users now, with all they watched before."""
-        times = np.full(len(user_row), self.cut_s, dtype=np.int64)
+    def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
+        """The queries of users with all they watched before.
+
+        Args:
+            user_row: Who asks; -1 or a row nobody has yet has no history.
+            at_s: When, UTC seconds; None is now, just past all that was absorbed.
+        """
+        times = np.full(len(user_row), self.cut_s if at_s is None else at_s, dtype=np.int64)
         return self._history.queries(user_row, times)
 
     def queries_of_keys(self, user_ids: Sequence[Key]) -> Queries:
@@ -130,7 +159,7 @@ class Pipeline:
         return Queries.of_sessions([rows], self.cut_s)
 
     def recommend(self, queries: Queries, request: Request) -> Slate:
-        """The slate of each query.
+        """The slate of each query; see the module for what becomes of failures.
 
         Args:
             queries: Who asks, and what they watched.
@@ -141,38 +170,96 @@ class Pipeline:
 
         Raises:
             UnknownIdError: A filter names an unknown item.
-            DataError: A filter names an unknown publisher or keyword.
+            DataError: A filter names an unknown publisher or keyword, or `k` is below 1.
+            LeakageError: A query is older than what was learnt.
         """
-        allowed = allowed_items(self.dataset, request.filters, self.cut_s)
-        eligibility = Eligibility(request.seen, allowed)
-        found = self._source.retrieve(queries, request.k, eligibility)
-        n_open = int((found.item_row == NO_ROW).any(axis=1).sum())
-        if not n_open or self._fallback is None:
-            return Slate(found)
-        extra = self._fallback.retrieve(queries, 2 * request.k, eligibility)
-        note = f"{n_open} slate(s) topped up from {self._fallback.name}"
-        return Slate(_top_up(found, extra), (note,))
+        if request.k < 1:
+            raise DataError(f"k = {request.k} — a slate has at least 1 place")
+        allowed = self._allowed(request)
+        eligibility, notes = Eligibility(request.seen, allowed), Notes()
+        is_staged = self._ranker is not None or self._arranger is not None
+        n = max(request.k, self._n_candidates) if is_staged else request.k
+        found = self._retrieved(queries, n, eligibility, notes)
+        ranked = self._ranked(queries, found, notes)
+        # An arranger's rules may remove some.
+        n_wanted = request.k if self._arranger is None else min(n, 2 * request.k)
+        filled = self._filled(queries, ranked, n_wanted, eligibility, notes)
+        slate = self._arranged(queries, filled, request.k, notes)
+        n_empty = int((slate.shown.item_row == NO_ROW).all(axis=1).sum())
+        if n_empty:
+            notes.add(f"{n_empty} slate(s) are empty: no eligible item was found")
+        return replace(slate, notes=notes.unique(), ranked=filled)
 
-    def describe(self, slate: Slate, query: int) -> list[Recommendation]:
-        """One query's slate with ids, titles and reasons."""
+    def absorb(self, events: Interactions) -> None:
+        """Learn from events that arrived since: every stage, and the histories.
+
+        Later queries are answered as by a pipeline whose stages absorbed the same and whose log
+        holds them; `cut_s` moves past the newest of them. Errors of a stage are not caught: one
+        that has learnt only part of the events would be wrong and not just missing.
+        """
+        self._source.absorb(events)
+        ranker: object = self._ranker
+        if isinstance(ranker, _Absorbing):
+            ranker.absorb(events)
+        if self._fallback is not None:
+            self._fallback.absorb(events)
+        self._history.absorb(events)
+        self._n_items = max(self._n_items, events.n_items)
+        if len(events):
+            self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
+
+    def absorb_stream(self, name: str, events: Interactions) -> None:
+        """Let the ranker's features know events of another stream, such as likes.
+
+        Raises:
+            DataError: The ranker reads no such stream.
+        """
+        ranker: object = self._ranker
+        if isinstance(ranker, _StreamAbsorbing):
+            ranker.absorb_stream(name, events)
+
+    def describe(
+        self, slate: Slate, query: int, queries: Queries | None = None
+    ) -> list[Recommendation]:
+        """One query's slate with ids, titles and reasons.
+
+        Args:
+            slate: What `recommend` gave.
+            query: Which of its queries.
+            queries: What was asked; with them, names of the past and features are told, too. To be
+                called before anything else is absorbed: features are told as they stand now.
+        """
         shown = slate.shown
-        item_ids = self.dataset.ids["item"]
+        past = None if queries is None else PastNames(self.dataset, queries, query)
+        effects = {} if queries is None else effects_of(self._ranker, queries, slate, query)
         described = []
-        for place in np.flatnonzero(shown.item_row[query] != NO_ROW):
+        for place in np.flatnonzero(shown.item_row[query] != NO_ROW).tolist():
             row = int(shown.item_row[query, place])
-            reason = int(shown.reason_item[query, place])
+            because = self._because(shown, query, place)
+            named = [] if past is None else past.reasons(row)
             described.append(
                 Recommendation(
-                    item_ids.key(row),
+                    self.dataset.ids["item"].key(row),
                     self.dataset.title(row),
                     float(shown.score[query, place]),
                     shown.source_names[shown.source[query, place]],
-                    None if reason == NO_ROW else item_ids.key(reason),
-                    None if reason == NO_ROW else self.dataset.title(reason),
+                    None if because is None else because.key,
+                    None if because is None else because.name,
                     float(shown.reason_share[query, place]),
+                    found_by(shown, query, place),
+                    tuple(named if because is None else [because, *named]),
+                    tuple(effects.get(row, [])),
+                    None if slate.propensity is None else float(slate.propensity[query, place]),
                 )
             )
         return described
+
+    def _because(self, shown: Candidates, query: int, place: int) -> Reason | None:
+        row = int(shown.reason_item[query, place])
+        if row == NO_ROW:
+            return None
+        share = float(shown.reason_share[query, place])
+        return Reason("item", self.dataset.ids["item"].key(row), self.dataset.title(row), share)
 
     def past(self, queries: Queries, query: int, *, limit: int) -> list[Watched]:
         """The newest `limit` items of one query's history, newest first."""
@@ -199,18 +286,12 @@ class Pipeline:
         Raises:
             DataError: `path` does not end in `.parquet` or lies in no folder.
         """
-        if path.suffix != ".parquet" or not path.parent.is_dir():
-            raise DataError(f"cannot write {path} — must end in .parquet, in a folder that exists")
-        parts = [
-            self._table(users, slate) for users, slate in self.recommend_all(request, progress)
-        ]
-        table = pl.concat(parts)
-        fresh = path.with_name(f".{path.name}.part")
-        try:
-            table.write_parquet(fresh)
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        refuse_other_than_parquet(path)
+        table = pl.concat(
+            table_of_slates(self.dataset, users, slate)
+            for users, slate in self.recommend_all(request, progress)
+        )
+        write_beside(table, path)
         return len(table)
 
     def recommend_all(
@@ -229,43 +310,80 @@ class Pipeline:
             if progress is not None:
                 progress(len(users))
 
-    def _table(self, users: Int32[np.ndarray, " users"], slate: Slate) -> pl.DataFrame:
-        shown = slate.shown
-        who, place = np.nonzero(shown.item_row != NO_ROW)
-        item_ids = self.dataset.ids["item"].keys
-        reason = shown.reason_item[who, place]
-        because = item_ids.gather(np.maximum(reason, 0))
-        return pl.DataFrame(
-            {
-                "user_id": self.dataset.ids["user"].keys.gather(users[who]),
-                "rank": (place + 1).astype(np.int32),
-                "item_id": item_ids.gather(shown.item_row[who, place]),
-                "score": shown.score[who, place],
-                "source": np.array(shown.source_names)[shown.source[who, place]],
-                "because_item_id": pl.select(
-                    pl.when(pl.Series(reason != NO_ROW)).then(because)
-                ).to_series(),
-                "because_share": shown.reason_share[who, place],
-            }
+    def _allowed(self, request: Request) -> Bool[np.ndarray, " items"] | None:
+        """What the filters let through; items that the data set does not describe never."""
+        allowed = allowed_items(self.dataset, request.filters, self.cut_s)
+        if allowed is None or len(allowed) >= self._n_items:
+            return allowed
+        return np.pad(allowed, (0, self._n_items - len(allowed)))
+
+    def _retrieved(
+        self, queries: Queries, n: int, eligibility: Eligibility, notes: Notes
+    ) -> Candidates:
+        name = self._source.name
+        try:
+            found = self._source.retrieve(queries, n, eligibility)
+        except LeakageError:
+            raise
+        except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
+            notes.failed(f"retrieval by {name}", error, "no candidates")
+            return replace(nothing_found(len(queries), name, ""), notes=())
+        notes.add(*found.notes)
+        return found
+
+    def _ranked(self, queries: Queries, found: Candidates, notes: Notes) -> Candidates:
+        if self._ranker is None:
+            return found
+        try:
+            ranked = self._ranker.rank(queries, found)
+            _refuse_lost(found, ranked)
+        except LeakageError:
+            raise
+        except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
+            notes.failed("ranking", error, "candidates stand as they were retrieved")
+            return found
+        notes.add(*ranked.notes)
+        return ranked
+
+    def _filled(
+        self, queries: Queries, ranked: Candidates, k: int, eligibility: Eligibility, notes: Notes
+    ) -> Candidates:
+        n_found = (ranked.item_row != NO_ROW).sum(axis=1)
+        n_open, n_empty = int((n_found < k).sum()), int((n_found == 0).sum())
+        if n_empty:
+            notes.add(f"no candidate was found for {n_empty} of {len(queries)} queries")
+        if not n_open or self._fallback is None:
+            return ranked
+        name = self._fallback.name
+        try:
+            extra = self._fallback.retrieve(queries, 2 * k, eligibility)
+        except LeakageError:
+            raise
+        except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
+            notes.failed(f"the fallback {name}", error, f"{n_open} slate(s) stay short")
+            return ranked
+        notes.add(f"{n_open} slate(s) topped up from {name}")
+        return topped_up(ranked, extra, k, below=self._arranger is not None)
+
+    def _arranged(self, queries: Queries, filled: Candidates, k: int, notes: Notes) -> Slate:
+        if self._arranger is not None:
+            try:
+                slate = self._arranger.arrange(queries, replace(filled, notes=()), k)
+            except LeakageError:
+                raise
+            except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
+                notes.failed("arranging", error, "items stand as they were ranked")
+            else:
+                notes.add(*slate.notes)
+                return slate
+        return Slate(first_places(filled, k))
+
+
+def _refuse_lost(found: Candidates, ranked: Candidates) -> None:
+    if ranked.item_row.shape != found.item_row.shape:
+        raise DataError(
+            f"{found.item_row.shape} candidates came back as {ranked.item_row.shape} — a ranker "
+            "returns those it was given"
         )
-
-
-def _top_up(found: Candidates, extra: Candidates) -> Candidates:
-    """`found` with its open places filled from `extra`, nothing twice."""
-    filled = replace(
-        found,
-        item_row=found.item_row.copy(),
-        score=found.score.copy(),
-        source=found.source.copy(),
-        source_names=found.source_names + extra.source_names,
-    )
-    for query in np.flatnonzero((found.item_row == NO_ROW).any(axis=1)):
-        places = np.flatnonzero(found.item_row[query] == NO_ROW)
-        fresh = ~np.isin(extra.item_row[query], found.item_row[query])
-        fresh &= extra.item_row[query] != NO_ROW
-        chosen = np.flatnonzero(fresh)[: len(places)]
-        places = places[: len(chosen)]
-        filled.item_row[query, places] = extra.item_row[query, chosen]
-        filled.score[query, places] = extra.score[query, chosen]
-        filled.source[query, places] = extra.source[query, chosen] + len(found.source_names)
-    return filled
+    if not np.isfinite(ranked.score[ranked.item_row != NO_ROW]).all():
+        raise DataError("a candidate's score is not finite — a ranker scores all it is given")

@@ -15,6 +15,7 @@ from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.learned import LearnedRanker
 from graphrec.ranking.rank_model import RankModel
 from graphrec.ranking.training_set import RankingSet
+from graphrec.retrieval.blend import BlendedSource
 from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Queries
 
 TrainModel = Callable[[RankingSet, RankingSet], RankModel]
@@ -87,6 +88,16 @@ class StagedSource:
         return self._name
 
     @property
+    def retrieval(self) -> CandidateSource:
+        """What finds the candidates."""
+        return self._source
+
+    @property
+    def n_candidates(self) -> int:
+        """Candidates that are ranked for each query."""
+        return self._settings.n_candidates
+
+    @property
     def ranker(self) -> LearnedRanker:
         """The trained ranker.
 
@@ -131,17 +142,34 @@ class StagedSource:
         return first_places(ranked, k)
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
-        """Score every item: candidates by the ranker, from 1 up, and 0 what was not retrieved."""
-        ranked = self.retrieve(
-            queries, self._settings.n_candidates, Eligibility(self._settings.replay.seen)
-        )
-        score = np.zeros((len(queries), self._n_items), np.float32)
+        """Score every item: candidates by the ranker, and below all of them the rest as retrieved.
+
+        The rest lie in [0, 1), candidates from 1 up. Of a blend, each source is asked for its list
+        once, and what none of them brought scores 0.
+        """
+        found, rest = self._with_rest(queries)
+        ranked = self.ranker.rank(queries, found)
+        lowest = rest.min(axis=1, keepdims=True, initial=np.inf)
+        rest = rest - lowest
+        score: Float32[np.ndarray, "users items"]
+        score = rest / (1 + rest.max(axis=1, keepdims=True, initial=0))
         row, place = np.nonzero(ranked.item_row != NO_ROW)
-        own = ranked.score[row, place]
-        worst = np.full(len(queries), np.inf, np.float32)
+        own = ranked.score[row, place].astype(np.float64)
+        worst = np.full(len(score), np.inf)
         np.minimum.at(worst, row, own)
         score[row, ranked.item_row[row, place]] = 1 + own - worst[row]
         return score
+
+    def _with_rest(self, queries: Queries) -> tuple[Candidates, Float32[np.ndarray, "users items"]]:
+        """The candidates, and every item's score as retrieved."""
+        n, eligibility = self._settings.n_candidates, Eligibility(self._settings.replay.seen)
+        if not isinstance(self._source, BlendedSource):
+            return self._source.retrieve(queries, n, eligibility), self._source.score(queries)
+        found, brought = self._source.retrieve_whole(queries, n, eligibility)
+        rest = np.zeros((len(queries), self._n_items), np.float32)
+        row, place = np.nonzero(brought.item_row != NO_ROW)
+        rest[row, brought.item_row[row, place]] = brought.score[row, place]
+        return found, rest
 
     def _border(self, events: Interactions) -> int:
         """Where the replayed span starts: at the first event of a second."""

@@ -11,7 +11,7 @@ from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.features.declared import Feature
 from graphrec.ranking.multi_objective_model import MultiObjectiveModel
 from graphrec.ranking.rank_model import RankModel
-from graphrec.stages import Candidates, Evidence, Queries
+from graphrec.stages import Candidates, Evidence, Interactions, Queries
 
 ValueAfter = Callable[[Int32[np.ndarray, " pairs"]], Float32[np.ndarray, " pairs"]]
 """Value of what tends to follow each item; NaN where nothing is known."""
@@ -59,10 +59,32 @@ class LearnedRanker:
         self._column = np.array(
             [names.index(name) if name in names else -1 for name in model.feature_names], np.int64
         )
+        self._is_built = self._column.tolist() == list(range(len(names)))
         self.missing = tuple(name for name in model.feature_names if name not in names)
+        wanted = set(model.feature_names)
+        self._sources = tuple(
+            feature.name.removesuffix(".score")
+            for feature in builder.features
+            if feature.sees == "sources" and feature.name.endswith(".score")
+            if feature.name in wanted
+        )
+
+    def absorb(self, events: Interactions) -> None:
+        """Let the features learn from events that arrived since."""
+        self._builder.absorb(events)
+
+    def absorb_stream(self, name: str, events: Interactions) -> None:
+        """Let the features know events of another stream, such as likes.
+
+        Raises:
+            DataError: There is no such stream.
+        """
+        self._builder.absorb_stream(name, events)
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
         """The same candidates with the model's scores, best first, ties to the lower item row.
+
+        What the model wants and nobody gives is a missing value, and noted.
 
         Raises:
             DataError: A candidate or a past item has no row.
@@ -73,7 +95,9 @@ class LearnedRanker:
             score[is_real] = self._scores(
                 self._wanted(queries, candidates)[is_real], candidates.item_row[is_real]
             )
-        return ordered_by(candidates, score)
+        ranked = ordered_by(candidates, score)
+        notes = self._notes(candidates)
+        return replace(ranked, notes=ranked.notes + notes) if notes else ranked
 
     def explain(
         self, queries: Queries, candidates: Candidates, query: int, place: int, n: int = 5
@@ -82,21 +106,46 @@ class LearnedRanker:
 
         Args:
             queries: As they were ranked.
-            candidates: What was ranked or shown, for the same queries.
+            candidates: What was ranked, for the same queries.
             query: Which query.
             place: Which of its candidates; not padding.
             n: At most this many.
         """
-        wanted = self._wanted(queries, candidates)[query, place][None]
-        effect = self.model.contributions(wanted)[0]
-        furthest = np.argsort(-np.abs(effect), kind="stable")[:n]
+        places = np.array([place], np.int64)
+        return self.explain_places(queries, candidates, query, places, n)[0]
+
+    def explain_places(
+        self,
+        queries: Queries,
+        candidates: Candidates,
+        query: int,
+        places: Int64[np.ndarray, " places"],
+        n: int = 5,
+    ) -> list[list[FeatureEffect]]:
+        """The same for several candidates of one query, whose features are built once."""
+        alone, own = one_query(queries, query), one_list(candidates, query)
+        wanted = self._wanted(alone, own)[0, places]
+        effect = self.model.contributions(wanted)
+        furthest = np.argsort(-np.abs(effect), axis=1, kind="stable")[:, :n]
         declared = {feature.name: feature for feature in self._builder.features}
         names = self.model.feature_names
         return [
-            FeatureEffect(declared[names[at]], float(wanted[0, at]), float(effect[at]))
-            for at in furthest
-            if names[at] in declared and effect[at] != 0
+            [
+                FeatureEffect(declared[names[at]], float(wanted[row, at]), float(effect[row, at]))
+                for at in furthest[row]
+                if names[at] in declared and effect[row, at] != 0
+            ]
+            for row in range(len(places))
         ]
+
+    def _notes(self, candidates: Candidates) -> tuple[str, ...]:
+        notes = []
+        if self.missing:
+            notes.append(f"not known to the ranker and taken as missing: {', '.join(self.missing)}")
+        silent = [name for name in self._sources if name not in candidates.source_names]
+        if silent:
+            notes.append(f"without the scores and places of {', '.join(silent)}")
+        return tuple(notes)
 
     def _wanted(
         self, queries: Queries, candidates: Candidates
@@ -104,7 +153,7 @@ class LearnedRanker:
         shape = candidates.item_row.shape
         given = {name: np.full(shape, value, np.float32) for name, value in self._given.items()}
         built = self._builder.build(queries, candidates, given)
-        if self._column.shape == (built.shape[2],) and (np.diff(self._column) == 1).all():
+        if self._is_built:
             return built
         wanted = np.full((*shape, len(self._column)), np.nan, np.float32)
         known = self._column >= 0
@@ -121,21 +170,51 @@ class LearnedRanker:
         return self.model.score(features)
 
 
-def ordered_by(candidates: Candidates, score: Float32[np.ndarray, "users k"]) -> Candidates:
-    """The same candidates in the order of new scores, ties to the lower item row, padding last."""
-    order: Int64[np.ndarray, "users k"] = np.lexsort(
-        (candidates.item_row, -score, candidates.item_row == NO_ROW), axis=-1
+def one_query(queries: Queries, query: int) -> Queries:
+    """One of the queries, alone."""
+    past = queries.history(query)
+    return Queries(
+        queries.user_row[query : query + 1],
+        queries.time_s[query : query + 1],
+        np.array([0, past.stop - past.start], np.int64),
+        queries.history_item[past],
+        queries.history_time_s[past],
+        queries.history_weight[past],
     )
 
+
+def one_list(candidates: Candidates, query: int) -> Candidates:
+    """The candidates of one query, alone."""
+    own, evidence = slice(query, query + 1), candidates.evidence
+    return replace(
+        candidates,
+        item_row=candidates.item_row[own],
+        score=candidates.score[own],
+        source=candidates.source[own],
+        reason_item=candidates.reason_item[own],
+        reason_share=candidates.reason_share[own],
+        evidence=None if evidence is None else Evidence(evidence.score[own], evidence.place[own]),
+    )
+
+
+def ordered_by(candidates: Candidates, score: Float32[np.ndarray, "users k"]) -> Candidates:
+    """The same candidates in the order of new scores, ties to the lower item row, padding last."""
+    # Padding has the lowest item row but also the lowest score, and real scores are finite.
+    order: Int64[np.ndarray, "users k"] = np.lexsort((candidates.item_row, -score), axis=-1)
+
+    n_queries, k = order.shape
+    flat = (order + k * np.arange(n_queries)[:, None]).ravel()
+
     def moved(column: Shaped[np.ndarray, "users k"]) -> Shaped[np.ndarray, "users k"]:
-        return np.take_along_axis(column, order, axis=1)
+        return np.asarray(column.ravel()[flat].reshape(n_queries, k))
 
     evidence = candidates.evidence
     if evidence is not None:
-        deep = order[..., None]
+        n_sources = evidence.score.shape[2]
+        shape = (n_queries, k, n_sources)
         evidence = Evidence(
-            np.take_along_axis(evidence.score, deep, axis=1),
-            np.take_along_axis(evidence.place, deep, axis=1),
+            evidence.score.reshape(n_queries * k, n_sources).take(flat, axis=0).reshape(shape),
+            evidence.place.reshape(n_queries * k, n_sources).take(flat, axis=0).reshape(shape),
         )
     return replace(
         candidates,

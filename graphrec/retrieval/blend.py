@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, Shaped
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, SettingsError
 from graphrec.kernels.merging import merge_lists
 from graphrec.stages import (
@@ -213,6 +214,24 @@ class BlendedSource:
             for source, quota in zip(self._sources, self._quotas, strict=True)
         ]
         return merge_candidates(lists, self._quotas, k, self._settings)
+
+    def retrieve_whole(
+        self, queries: Queries, k: int, eligibility: Eligibility
+    ) -> tuple[Candidates, Candidates]:
+        """The best `k` as `retrieve` gives them, and beside them all that the sources brought.
+
+        Sources are asked once for both, and no failure is caught: whoever wants every item's score
+        wants it of all sources.
+        """
+        lists = [
+            source.retrieve(queries, quota.n, eligibility)
+            for source, quota in zip(self._sources, self._quotas, strict=True)
+        ]
+        best = merge_candidates(lists, self._quotas, k, self._settings)
+        if (best.item_row == NO_ROW).any(axis=1).all():
+            return best, best
+        everyone = sum(one.item_row.shape[1] for one in lists)
+        return best, merge_candidates(lists, self._quotas, everyone, self._settings)
 
     def _ask(
         self, source: CandidateSource, quota: Quota, queries: Queries, eligibility: Eligibility

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from graphrec.kernels.sparse_scores import (
     add_dense_rows,
     add_sparse_rows,
+    add_sparse_rows_parallel,
     find_dense_reasons,
     find_sparse_reasons,
 )
@@ -59,9 +60,8 @@ class SparseItemWeights:
     def score(self, past: PastItems, n_items: int) -> Float32[np.ndarray, "users items"]:
         """Sum the weights of each query's past items, times how much each counts."""
         score = np.empty((len(past.ptr) - 1, n_items), np.float32)
-        add_sparse_rows(
-            self.ptr, self.target_row, self.weight, past.ptr, past.item_row, past.weight, score
-        )
+        add = add_sparse_rows if len(score) == 1 else add_sparse_rows_parallel
+        add(self.ptr, self.target_row, self.weight, past.ptr, past.item_row, past.weight, score)
         return score
 
     def find_reasons(

@@ -14,12 +14,11 @@ from graphrec.slate.rules import RuleSettings
 from graphrec.slate.similarity import SimilaritySettings
 
 
-class SlateSettings(BaseModel):
-    """How a slate is made of ranked candidates. The default shows them as they are ranked."""
+class ArrangingSettings(BaseModel):
+    """How a slate is made of what may be shown. The default shows it as it is ranked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rules: RuleSettings = Field(RuleSettings(), description="What may be shown, and pins.")
     scaling: Scaling = Field("min_max", description="How scores become relevance.")
     demotion: DemotionSettings | None = Field(
         None, description="How items sink that were shown before; null: they do not."
@@ -38,3 +37,9 @@ class SlateSettings(BaseModel):
     quotas: tuple[QuotaSettings, ...] = Field(
         (), max_length=20, description="How many of one group may stand near each other."
     )
+
+
+class SlateSettings(ArrangingSettings):
+    """How a slate is made of ranked candidates. The default shows them as they are ranked."""
+
+    rules: RuleSettings = Field(RuleSettings(), description="What may be shown, and pins.")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphrec.events.history import HistoryIndex
+from graphrec.pipeline.staged import StagedSettings, StagedSource
+from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
+from graphrec.ranking.lambdamart import LambdaMARTSettings, train_lambdamart
 from graphrec.retrieval.blend import BlendedSource, Quota
 from graphrec.retrieval.cowatch_neighbours import CoWatchNeighbourSource, NeighbourSettings
 from graphrec.retrieval.ease import EASESettings, EASESource
@@ -44,6 +47,8 @@ class SourceCase:
         rounding: Share by which a score may differ between one query alone and many.
         by_place: Whether scores hang on places among what is allowed, so that `retrieve` agrees
             with `score` only where everything is.
+        own_scale: Whether `retrieve` tells a model's own scores, whose order alone is `score`'s.
+        needs_events: Whether a fit on nothing is refused, since there is nothing to train on.
     """
 
     label: str
@@ -51,6 +56,22 @@ class SourceCase:
     as_of: bool = True
     rounding: float = 0.0
     by_place: bool = False
+    own_scale: bool = False
+    needs_events: bool = False
+
+
+def staged_source() -> StagedSource:
+    """Three sources and five small trees."""
+    sources: list[CandidateSource] = [PopularSource(), LastItemsSource(), ItemKNNSource()]
+    trees = LambdaMARTSettings(
+        max_trees=5, n_leaves=4, min_rows_per_leaf=2, early_stopping=0, learning_rate=0.3
+    )
+    return StagedSource(
+        BlendedSource(sources),
+        FeatureBuilder(FeatureInputs(tuple(source.name for source in sources))),
+        lambda early, late: train_lambdamart(early, late, trees),
+        StagedSettings(replayed=0.4),
+    )
 
 
 def fresh_source() -> FreshSource:
@@ -147,6 +168,9 @@ SOURCES = (
             [Quota(), Quota(weight=2), Quota(n=6)],
         ),
         by_place=True,
+    ),
+    SourceCase(
+        "pipeline", staged_source, as_of=False, by_place=True, own_scale=True, needs_events=True
     ),
 )
 

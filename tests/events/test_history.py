@@ -1,10 +1,12 @@
 """A history never shows more than what lies before the position asked for."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.events.history import HistoryIndex
+from graphrec.events import history
+from graphrec.events.history import HistoryIndex, LiveHistory
 from tests.worlds import watched
 
 # user 0: item 5 at 1, item 6 at 3, item 5 at 3; user 1: item 7 at 2
@@ -54,3 +56,43 @@ def test_future_events_never_enter_a_history(rows: list[tuple[int, int, int]], c
     for user in range(4):
         expected = [item for time_s, who, item in rows if who == user and time_s < cut_s]
         assert asked.history_item[asked.history(user)].tolist() == expected[::-1]
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 4)), max_size=30)
+
+
+def _same(live: LiveHistory, rows: list[tuple[int, int, int]], cut_s: int) -> None:
+    rebuilt = HistoryIndex(watched(sorted(rows, key=lambda row: row[0])))
+    users = np.array([0, 3, -1, 1, 2, 77], np.int32)
+    times = np.full(len(users), cut_s, np.int64)
+    ours, theirs = live.queries(users, times), rebuilt.queries(users, times)
+    for column in ("history_ptr", "history_item", "history_time_s", "history_weight"):
+        np.testing.assert_array_equal(getattr(ours, column), getattr(theirs, column))
+
+
+@pytest.mark.parametrize("fewest", [0, 7, 1 << 16])
+@given(ROWS, st.lists(ROWS, max_size=4), st.integers(0, 10))
+def test_a_live_history_answers_as_one_indexed_anew(
+    fewest: int,
+    known: list[tuple[int, int, int]],
+    batches: list[list[tuple[int, int, int]]],
+    cut_s: int,
+) -> None:
+    known = sorted(known, key=lambda row: row[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "_FEWEST_INDEXED", fewest)
+        live, rows = LiveHistory(watched(known)), list(known)
+        for batch in batches:
+            live.absorb(watched(batch))
+            rows += batch
+            _same(live, rows, cut_s)
+        assert len(live) == len(rows)
+
+
+def test_an_absorbed_event_stands_in_the_next_history() -> None:
+    live = LiveHistory(EVENTS)
+    live.absorb(watched([(9, 1, 2), (7, 1, 4), (7, 1, 3)]))
+    asked = live.queries(np.array([1], np.int32), np.array([9], np.int64))
+    assert asked.history_item.tolist() == [3, 4, 7]
+    asked = live.queries(np.array([1], np.int32), np.array([10], np.int64))
+    assert asked.history_item.tolist() == [2, 3, 4, 7]

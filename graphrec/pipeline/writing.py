@@ -1,0 +1,56 @@
+"""Slates as a table on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int32
+
+from graphrec.arrays import NO_ROW
+from graphrec.errors import DataError
+from graphrec.events.dataset import Dataset
+from graphrec.stages import Slate
+
+
+def refuse_other_than_parquet(path: Path) -> None:
+    """Refuse a path that no table can be written to.
+
+    Raises:
+        DataError: `path` does not end in `.parquet` or lies in no folder.
+    """
+    if path.suffix != ".parquet" or not path.parent.is_dir():
+        raise DataError(f"cannot write {path} — must end in .parquet, in a folder that exists")
+
+
+def write_beside(table: pl.DataFrame, path: Path) -> None:
+    """Write beside `path` first, then rename."""
+    fresh = path.with_name(f".{path.name}.part")
+    try:
+        table.write_parquet(fresh)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def table_of_slates(
+    dataset: Dataset, users: Int32[np.ndarray, " users"], slate: Slate
+) -> pl.DataFrame:
+    """One row for each place of the slates of `users`."""
+    shown = slate.shown
+    who, place = np.nonzero(shown.item_row != NO_ROW)
+    item_ids = dataset.ids["item"].keys
+    reason = shown.reason_item[who, place]
+    because = item_ids.gather(np.maximum(reason, 0))
+    return pl.DataFrame(
+        {
+            "user_id": dataset.ids["user"].keys.gather(users[who]),
+            "rank": (place + 1).astype(np.int32),
+            "item_id": item_ids.gather(shown.item_row[who, place]),
+            "score": shown.score[who, place],
+            "source": np.array(shown.source_names)[shown.source[who, place]],
+            "because_item_id": pl.select(
+                pl.when(pl.Series(reason != NO_ROW)).then(because)
+            ).to_series(),
+            "because_share": shown.reason_share[who, place],
+        }
+    )
