@@ -12,6 +12,11 @@ from graphrec.errors import DataError, LeakageError
 from graphrec.ranking.features.declared import EVENTS, Asked, Feature, FeatureFamily
 from graphrec.ranking.features.evidence_features import EvidenceFeatures, GivenFeatures
 from graphrec.ranking.features.history_features import ContextFeatures, PairHistoryFeatures
+from graphrec.ranking.features.list_features import (
+    POSITION,
+    ListPlaceFeatures,
+    ListValueFeatures,
+)
 from graphrec.ranking.features.name_features import NameFeatures, NamesOfItems
 from graphrec.ranking.features.popularity_features import AgeFeatures, PopularityFeatures
 from graphrec.ranking.features.settings import FeatureSettings
@@ -35,7 +40,8 @@ class FeatureInputs:
         streams: Other events by name, such as likes or what was shown; each becomes known strictly
             before the moment of a question.
         rates: Rates between streams.
-        given: Names of columns that come with a list as it was shown.
+        given: Names of columns that come with a list as it was shown; `position` is the 0-based place
+            in it.
     """
 
     source_names: tuple[str, ...] = ()
@@ -186,6 +192,11 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
         families.append(PairStreamFeatures(names_of_streams, settings.rate_hours * HOUR_S))
     if inputs.given:
         families.append(GivenFeatures(inputs.given))
+        values = tuple(name for name in inputs.given if name != POSITION)
+        if values:
+            families.append(ListValueFeatures(values))
+    if POSITION in inputs.given:
+        families.append(ListPlaceFeatures())
     return tuple(families)
 
 
