@@ -36,7 +36,8 @@ def replay_shown(
         cut_s: Where lists start, UTC seconds.
 
     Returns:
-        The lists from the cut on, whose outcome `clicked` is 1 or 0.
+        The lists from the cut on, whose outcome `clicked` is 1 or 0; within each list by item row,
+        which says nothing of the order shown.
 
     Raises:
         DataError: No list lies at or after the cut.
@@ -96,15 +97,18 @@ def _as_set(
     names: tuple[str, ...],
 ) -> RankingSet:
     begin = int(lists.list_ptr[first])
+    list_of = np.repeat(np.arange(len(lists)), np.diff(lists.list_ptr))[begin:]
+    # LightGBM breaks ties of scores by row: rows in the order shown would tell it the order.
+    row = begin + np.lexsort([lists.item_row[begin:], list_of])
     return RankingSet(
         names,
-        features,
+        features[row - begin],
         lists.list_ptr[first:] - begin,
         lists.time_s[first:],
         lists.user_row[first:],
-        lists.item_row[begin:],
-        lists.position[begin:],
+        lists.item_row[row],
+        lists.position[row],
         (CLICKED,),
-        lists.clicked[begin:].astype(np.float32)[:, None],
-        np.ones(len(lists.item_row) - begin, np.float32),
+        lists.clicked[row].astype(np.float32)[:, None],
+        np.ones(len(row), np.float32),
     )
