@@ -52,7 +52,10 @@ class ShownLists:
     def position(self) -> Int32[np.ndarray, " pairs"]:
         """0-based place of each item in its list."""
         starts = np.repeat(self.list_ptr[:-1], np.diff(self.list_ptr))
-        return (np.arange(len(self.item_row)) - starts).astype(np.int32)
+        place: Int32[np.ndarray, " pairs"] = (np.arange(len(self.item_row)) - starts).astype(
+            np.int32
+        )
+        return place
 
     def streams(self) -> dict[str, Interactions]:
         """What was shown and what of it was clicked, dated by the list, as streams of features.

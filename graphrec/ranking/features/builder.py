@@ -23,6 +23,7 @@ from graphrec.ranking.features.settings import FeatureSettings
 from graphrec.ranking.features.step_features import StepFeatures
 from graphrec.ranking.features.stream_features import PairStreamFeatures, Rate, RateFeatures
 from graphrec.ranking.features.streams import PendingStreams
+from graphrec.ranking.features.value_features import ValueFeatures
 from graphrec.ranking.features.visitor_features import ArrivalFeatures, VisitorFeatures
 from graphrec.stages import Candidates, Interactions, Queries
 
@@ -40,8 +41,9 @@ class FeatureInputs:
         streams: Other events by name, such as likes or what was shown; each becomes known strictly
             before the moment of a question.
         rates: Rates between streams.
-        given: Names of columns that come with a list as it was shown; `position` is the 0-based place
-            in it.
+        values: Streams whose weights are values, such as ratings.
+        given: Names of columns that come with a list as it was shown; `position` is the 0-based
+            place in it.
     """
 
     source_names: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class FeatureInputs:
     published_s: Int64[np.ndarray, " items"] | None = None
     streams: Mapping[str, Interactions] = field(default_factory=dict)
     rates: tuple[Rate, ...] = ()
+    values: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
 
 
@@ -190,6 +193,7 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
     if inputs.streams:
         names_of_streams = tuple(inputs.streams)
         families.append(PairStreamFeatures(names_of_streams, settings.rate_hours * HOUR_S))
+    families += [ValueFeatures(name, inputs.names, settings.value_prior) for name in inputs.values]
     if inputs.given:
         families.append(GivenFeatures(inputs.given))
         values = tuple(name for name in inputs.given if name != POSITION)
