@@ -46,6 +46,7 @@ from graphrec.events.dataset import Dataset
 from graphrec.events.readers import read_dataset
 from graphrec.events.shown_lists import CLICKED, SHOWN, ShownLists, shown_lists, with_shown_items
 from graphrec.pipeline.shown_replay import replay_shown
+from graphrec.ranking.boosted_trees import LambdaMARTModel
 from graphrec.ranking.examination import Examination, estimate_examination
 from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
 from graphrec.ranking.features.settings import FeatureSettings
@@ -135,7 +136,7 @@ def split(every: RankingSet, n_lists: int) -> Parts:
     )
 
 
-def without(names: tuple[str, ...], families: tuple[str, ...]) -> tuple[str, ...]:
+def of_families(names: tuple[str, ...], families: tuple[str, ...]) -> tuple[str, ...]:
     """Features of some families."""
     return tuple(name for name in names if name.split(".")[0] in families)
 
@@ -156,14 +157,16 @@ def plain_scores(lists: RankingSet) -> dict[str, np.ndarray]:
     }
 
 
-def learned_scores(
-    parts: Parts, judged: RankingSet, dropped: tuple[str, ...], settings: LambdaMARTSettings
-) -> np.ndarray:
-    """Scores of `judged` by a ranker that learned without some features."""
+def learn(parts: Parts, dropped: tuple[str, ...], settings: LambdaMARTSettings) -> LambdaMARTModel:
+    """A ranker that learned without some features, stopped by validation."""
     early = parts.training.without_features(dropped)
-    late = parts.validation.without_features(dropped)
-    model = train_lambdamart(early, late, settings)
-    return model.score(judged.without_features(dropped).features)
+    return train_lambdamart(early, parts.validation.without_features(dropped), settings)
+
+
+def judged(model: LambdaMARTModel, lists: RankingSet, dropped: tuple[str, ...]) -> ListFigures:
+    """Figures of lists as a ranker orders them."""
+    score = model.score(lists.without_features(dropped).features)
+    return figures_of_scores(score.astype(np.float32), lists, CLICKED)
 
 
 def weights_of(parts: Parts, lists: RankingSet, most: float = LARGEST_WEIGHT) -> np.ndarray:
@@ -184,8 +187,7 @@ def choose(parts: Parts, n_threads: int) -> tuple[LambdaMARTSettings, list[dict]
         settings = LambdaMARTSettings.model_validate(
             {"outcome": CLICKED, "n_threads": n_threads, **changes}
         )
-        score = learned_scores(parts, parts.validation, (), settings)
-        found = figures_of_scores(score, parts.validation, CLICKED)
+        found = judged(learn(parts, (), settings), parts.validation, ())
         tried.append((float(np.nanmean(found.ndcg)), shape, settings))
     best = max(tried, key=lambda one: one[0])
     return best[2], [{"shape": shape, "ndcg@10": round(value, 5)} for value, shape, _ in tried]
@@ -199,39 +201,44 @@ def mean_of_seeds(found: list[ListFigures]) -> ListFigures:
     )
 
 
-def judge(
-    parts: Parts, lists: RankingSet, settings: LambdaMARTSettings
-) -> tuple[dict[str, ListFigures], dict[str, list[float]]]:
-    """Figures of every order for each list, and mean NDCG of each learned ranker by seed."""
-    names = lists.feature_names
-    graph = without(names, GRAPH)
+def variants_of(
+    names: tuple[str, ...],
+) -> dict[str, tuple[tuple[str, ...], dict[str, object]]]:
+    """Rankers to train: the features they go without, and their changes of settings."""
+    graph = of_families(names, GRAPH)
     variants: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
         PRIMARY: ((), {}),
         "ranker without graph": (graph, {}),
-        "ranker without list and pair": (without(names, ("list", "pair")), {}),
+        "ranker without list and pair": (of_families(names, ("list", "pair")), {}),
     }
     for name, changes in DEBIASES.items():
         variants[f"placeless, {name}"] = (PLACE, changes)
     variants["placeless, none, without graph"] = (PLACE + graph, {})
-    figures = {
-        name: figures_of_scores(score.astype(np.float32), lists, CLICKED)
-        for name, score in plain_scores(lists).items()
-    }
+    return variants
+
+
+def judge(
+    parts: Parts, settings: LambdaMARTSettings
+) -> tuple[dict[str, ListFigures], dict[str, ListFigures], dict[str, list[float]]]:
+    """Figures of every order on validation and test, and mean test NDCG by seed."""
+    late, found = (
+        {
+            name: figures_of_scores(score.astype(np.float32), lists, CLICKED)
+            for name, score in plain_scores(lists).items()
+        }
+        for lists in (parts.validation, parts.test)
+    )
     by_seed = {}
-    for name, (dropped, changes) in variants.items():
-        found = [
-            figures_of_scores(
-                learned_scores(
-                    parts, lists, dropped, settings.model_copy(update={**changes, "seed": seed})
-                ),
-                lists,
-                CLICKED,
-            )
+    for name, (dropped, changes) in variants_of(parts.test.feature_names).items():
+        models = [
+            learn(parts, dropped, settings.model_copy(update={**changes, "seed": seed}))
             for seed in SEEDS
         ]
-        figures[name] = mean_of_seeds(found)
-        by_seed[name] = [round(float(np.nanmean(one.ndcg)), 5) for one in found]
-    return figures, by_seed
+        late[name] = mean_of_seeds([judged(one, parts.validation, dropped) for one in models])
+        each = [judged(one, parts.test, dropped) for one in models]
+        found[name] = mean_of_seeds(each)
+        by_seed[name] = [float(np.nanmean(one.ndcg)) for one in each]
+    return late, found, by_seed
 
 
 def intervals(
@@ -337,16 +344,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
     dataset = with_shown_items(read_dataset(chosen.data))
     lists = shown_lists(dataset, {"price": "prices"})
     parts = split(open_lists(dataset, lists), len(lists))
     settings, tried = choose(parts, chosen.threads)
-    late, _ = judge(parts, parts.validation, settings)
+    late, figures, by_seed = judge(parts, settings)
     drawn = IntervalSettings(resamples=2000)
-    figures, by_seed = judge(parts, parts.test, settings)
-    model = train_lambdamart(parts.training, parts.validation, settings)
+    model = learn(parts, (), settings)
     gain = gain_importance(model)
     order = np.argsort(-gain)[:15]
     speaks = graph_speaks(parts.test)
