@@ -2,7 +2,7 @@
 
 In: queries, and a source, a ranker and an arranger by their protocols. Out: slates, or the scores
 that a protocol asks for. Never: an algorithm of its own. `answering.py` answers requests,
-`staged.py` is retrieval and ranker as one source, `replay.py` makes what the ranker learns from, and
+`staged.py` is retrieval and ranker as one source, `replay.py` makes what the ranker learns from,
 `shown_replay.py` the same of lists as they were shown.
 """
 

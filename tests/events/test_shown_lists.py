@@ -35,6 +35,17 @@ def test_shown_items_get_rows_in_the_order_of_ids_and_the_log_follows_them():
     assert before.ids["item"].keys.to_list() == [30, 10]
 
 
+def test_edges_that_start_at_an_item_follow_it_too():
+    items = pl.DataFrame({"item_id": [10, 30], "publisher": [["ten"], ["thirty"]]})
+    dataset = with_shown_items(dataset_from_frame(EVENTS, items, impressions=SHOWN))
+    log = dataset.log
+    at = log.edge_type == log.type_index("published_by")
+    item = dataset.ids["item"].keys.gather(log.source_row[at]).to_list()
+    publisher = dataset.ids["publisher"].keys.gather(log.target_row[at]).to_list()
+    assert sorted(zip(item, publisher, strict=True)) == [(10, "ten"), (30, "thirty")]
+    assert dataset.items["publisher"].to_list() == [["ten"], None, ["thirty"], None]
+
+
 def test_lists_come_in_order_of_time_with_places_clicks_and_columns():
     lists = shown_lists(opened(), {"price": "prices"})
     assert lists.time_s.tolist() == [7, 9]
