@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from graphrec.errors import DataError
-from graphrec.events.readers import dataset_from_frame
+from graphrec.events.readers import dataset_from_frame, read_dataset
 from graphrec.events.shown_lists import shown_lists, with_shown_items
 
 EVENTS = pl.DataFrame({"user_id": ["u", "v"], "item_id": [30, 10], "timestamp": [5, 9]})
@@ -81,8 +81,6 @@ def test_what_has_no_row_or_no_column_is_refused():
 
 
 def test_real_lists_have_a_row_for_every_shown_item(real_data):
-    from graphrec.events.readers import read_dataset
-
     dataset = with_shown_items(read_dataset(real_data / "trivago-100k"))
     lists = shown_lists(dataset, {"price": "prices"})
     assert dataset.n_items == 107_603
