@@ -71,12 +71,12 @@ def measured(name: str, vectors: np.ndarray, queries: np.ndarray, chosen) -> lis
     faiss.omp_set_num_threads(2)
     rng = np.random.default_rng(7)
     drawn = rng.permutation(len(queries))
-    sample, asked = queries[drawn[:256]], queries[drawn[256 : 256 + chosen.queries]]
+    sample, asked = queries[drawn[:512]], queries[drawn[512 : 512 + chosen.queries]]
     index = VectorIndex(vectors, VectorIndexSettings(), sample)
     flat = faiss.IndexFlatIP(vectors.shape[1])
     flat.add(vectors)
     truth = flat.search(asked, 100)[1].astype(np.int32)
-    recall = recall_of(index.search(asked, 100)[0], truth)
+    recall = float(recall_of(index.search(asked, 100)[0], truth).mean())
     calls = [asked[i : i + 1] for i in range(len(asked))]
     new = (2 * np.abs(vectors).max() * unit(asked[:64])).astype(np.float32)
     rows = np.arange(len(vectors), len(vectors) + 64, dtype=np.int32)

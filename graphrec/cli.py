@@ -82,6 +82,10 @@ def evaluate(
             help="Folder for result.json and report.html; by default beside the file.",
         ),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of every method that is trained, instead of the file's."),
+    ] = None,
 ) -> None:
     """Measure methods on a log, honestly in time: table, result.json and an HTML report.
 
@@ -91,7 +95,7 @@ def evaluate(
     """
     from graphrec.experiment.running import load_experiment, run_experiment
 
-    settings = load_experiment(experiment)
+    settings = load_experiment(experiment, seed=seed)
     recommend.tell_first_run("walks")
     folder = experiment.with_suffix("") if out is None else out
     with terminal.progress("methods", None) as bar:

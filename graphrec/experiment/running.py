@@ -23,6 +23,7 @@ from graphrec.events.readers import read_dataset
 from graphrec.events.world import WorldSettings, generate_world
 from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.reading import read_yaml, settings_of
+from graphrec.experiment.seeds import with_seed
 from graphrec.experiment.settings import (
     DataSettings,
     ExperimentSettings,
@@ -55,8 +56,12 @@ class ExperimentRun:
     report: Path
 
 
-def load_experiment(path: Path) -> ExperimentSettings:
+def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentSettings:
     """The experiment in a YAML file; relative paths in it count from the file's folder.
+
+    Args:
+        path: The file.
+        seed: Seed of every method that is trained; None: as the file says.
 
     Raises:
         SettingsError: The file cannot be read or a setting is wrong.
@@ -75,6 +80,8 @@ def load_experiment(path: Path) -> ExperimentSettings:
         else method
         for method in settings.methods
     )
+    if seed is not None:
+        methods = tuple(with_seed(method, seed) for method in methods)
     return settings.model_copy(update={"data": data, "methods": methods})
 
 

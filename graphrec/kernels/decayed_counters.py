@@ -110,13 +110,16 @@ def follow_users(
 ) -> int:
     """Note which items stand before each event's in its user's sequence, nearest first.
 
-    `recent` holds each user's newest items (-1 padded) and is changed; a step further away counts
-    `discount` times as much. Steps from an item to itself are left out. Returns how many pairs were
-    written to `before`, `after`, `amount` and `source` (the event they come from).
+    `recent` holds each user's newest items (-1 padded), a run of one item standing once, and is
+    changed; a step further away counts `discount` times as much. Steps from an item to itself are
+    left out, and so are events of nobody (user -1). Returns how many pairs were written to
+    `before`, `after`, `amount` and `source` (the event they come from).
     """
     n_pairs = 0
     for n in range(len(user)):
         u, i = user[n], item[n]
+        if u < 0:
+            continue
         strength = 1.0
         for r in range(recent.shape[1]):
             past = recent[u, r]

@@ -1,7 +1,7 @@
 """Features of candidates, written into columns of `out`, which is `[queries, k, columns]`.
 
 A kernel writes the columns from `at` on, in the order its caller declares. Rows whose candidate is
--1 stay as they are. `slot` is scratch, one entry an item row, -1 before and after each call.
+-1 stay as they are.
 """
 
 import math
@@ -11,184 +11,25 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graphrec.kernels.decayed_counters import find_pair
+from graphrec.kernels.hashing import mix_integer
 
-SESSION_S = 1800
-DAY_S = 86400
-FEW = 8
+
+@njit(cache=True, nogil=True)
+def log_of(count: float) -> float:
+    """log(1 + count), right to 2e-16, which float32 does not show; thrice as fast as log1p."""
+    return math.log(1.0 + count)
 
 
 @njit(cache=True, nogil=True)
 def log_seconds(seconds: float) -> float:
     """log(1 + seconds), with what is negative at 0."""
-    return math.log1p(max(seconds, 0.0))
+    return log_of(max(seconds, 0.0))
 
 
 @njit(cache=True, nogil=True)
 def pair_key(first: int, second: int) -> np.uint64:
     """A key of two rows, never 0."""
     return (np.uint64(first) << np.uint64(32)) + np.uint64(second) + np.uint64(1)
-
-
-@njit(cache=True, nogil=True)
-def fill_pair_history(
-    time_s: NDArray[np.int64],
-    ptr: NDArray[np.int64],
-    past_item: NDArray[np.int32],
-    past_time_s: NDArray[np.int64],
-    item: NDArray[np.int32],
-    slot: NDArray[np.int32],
-    at: int,
-    out: NDArray[np.float32],
-) -> None:
-    """What the user did with each candidate: the columns of `PAIR_HISTORY`, in its order."""
-    k = item.shape[1]
-    second_s = np.empty(k, np.int64)
-    runs = np.empty(k)
-    after_few = np.empty(k)
-    count = np.empty(k)
-    newest = np.empty(k, np.int64)
-    oldest_s = np.empty(k, np.int64)
-    distinct = np.empty(k, np.int64)
-    activation = np.empty(k)
-    after_last = np.empty(k)
-    recent = np.empty(k)
-    for q in range(len(time_s)):
-        start, stop = ptr[q], ptr[q + 1]
-        for c in range(k):
-            if item[q, c] >= 0:
-                slot[item[q, c]] = c
-            count[c] = 0.0
-            newest[c] = -1
-            activation[c] = 0.0
-            after_last[c] = 0.0
-            recent[c] = 0.0
-            runs[c] = 0.0
-            after_few[c] = 0.0
-        n_distinct = 0
-        all_activation = 0.0
-        run = 0
-        running = True
-        for event in range(start, stop):
-            i = past_item[event]
-            place = event - start
-            weight = 1.0 / math.sqrt(1.0 + place)
-            all_activation += weight
-            if running and i == past_item[start]:
-                run += 1
-            else:
-                running = False
-            c = slot[i]
-            if c >= 0:
-                if count[c] == 0.0:
-                    newest[c] = place
-                    distinct[c] = n_distinct
-                if count[c] == 1.0:
-                    second_s[c] = past_time_s[event]
-                if event == start or past_item[event - 1] != i:
-                    runs[c] += 1.0
-                count[c] += 1.0
-                oldest_s[c] = past_time_s[event]
-                activation[c] += weight
-                if place < 8:
-                    recent[c] += 1.0
-            if place > 0 and i == past_item[start]:
-                follower = slot[past_item[event - 1]]
-                if follower >= 0:
-                    after_last[follower] += weight
-                for later in range(max(start, event - FEW), event - 1):
-                    follower = slot[past_item[later]]
-                    if follower >= 0:
-                        after_few[follower] += weight
-            # Distinct items are counted by changes, which spares a set and is exact for runs.
-            if event + 1 == stop or past_item[event + 1] != i:
-                n_distinct += 1
-        n_past = stop - start
-        for c in range(k):
-            if item[q, c] < 0:
-                continue
-            slot[item[q, c]] = -1
-            row = out[q, c]
-            row[at] = math.log1p(count[c])
-            row[at + 6] = math.log1p(after_last[c])
-            row[at + 10] = math.log1p(after_few[c])
-            if n_past > 0:
-                row[at + 7] = count[c] / n_past
-                row[at + 8] = recent[c] / min(n_past, 8)
-                row[at + 5] = activation[c] / all_activation
-            if count[c] > 0.0:
-                place = newest[c]
-                since_s = time_s[q] - past_time_s[start + place]
-                row[at + 1] = log_seconds(since_s)
-                row[at + 2] = math.log1p(place)
-                row[at + 3] = distinct[c]
-                row[at + 4] = run if place == 0 else 0
-                row[at + 11] = count[c] / runs[c]
-                if count[c] > 1.0:
-                    gap_s = (past_time_s[start + place] - oldest_s[c]) / (count[c] - 1.0)
-                    row[at + 9] = log_seconds(gap_s)
-                    row[at + 12] = log_seconds(since_s) - log_seconds(gap_s)
-                    last_gap_s = past_time_s[start + place] - second_s[c]
-                    row[at + 13] = log_seconds(since_s) - log_seconds(last_gap_s)
-            else:
-                row[at + 4] = 0.0
-
-
-@njit(cache=True, nogil=True)
-def fill_context(
-    time_s: NDArray[np.int64],
-    ptr: NDArray[np.int64],
-    past_item: NDArray[np.int32],
-    past_time_s: NDArray[np.int64],
-    item: NDArray[np.int32],
-    at: int,
-    out: NDArray[np.float32],
-) -> None:
-    """What is going on with the user, alike for all candidates: ten columns of `context.py`."""
-    row = np.empty(10, np.float32)
-    for q in range(len(time_s)):
-        start, stop = ptr[q], ptr[q + 1]
-        n_past = stop - start
-        row[:] = np.nan
-        row[0] = math.log1p(n_past)
-        row[8] = (time_s[q] % DAY_S) / 3600.0
-        # 1970 began on a Thursday; Monday is 0.
-        row[9] = (time_s[q] // DAY_S + 3) % 7
-        in_session = 0
-        in_day = 0
-        while in_day < n_past and time_s[q] - past_time_s[start + in_day] <= DAY_S:
-            if time_s[q] - past_time_s[start + in_day] <= SESSION_S:
-                in_session += 1
-            in_day += 1
-        row[3] = math.log1p(in_session)
-        row[4] = math.log1p(in_day)
-        if n_past > 0:
-            row[1] = log_seconds(time_s[q] - past_time_s[start])
-            run = 1
-            while run < n_past and past_item[start + run] == past_item[start]:
-                run += 1
-            row[2] = math.log1p(run)
-            newest = min(n_past, 32)
-            n_distinct = 0
-            changes = 0
-            for event in range(start, start + newest):
-                is_first = True
-                for other in range(start, event):
-                    if past_item[other] == past_item[event]:
-                        is_first = False
-                        break
-                n_distinct += is_first
-                if event > start and past_item[event] != past_item[event - 1]:
-                    changes += 1
-            row[5] = n_distinct / newest
-            if newest > 1:
-                row[6] = changes / (newest - 1)
-                few = min(newest, 8)
-                span_s = past_time_s[start] - past_time_s[start + few - 1]
-                row[7] = log_seconds(span_s / (few - 1))
-        for c in range(item.shape[1]):
-            if item[q, c] >= 0:
-                for n in range(10):
-                    out[q, c, at + n] = row[n]
 
 
 @njit(cache=True, nogil=True)
@@ -210,27 +51,40 @@ def fill_row_counts(
     count's rate over the longest's; ages and trend are missing where nothing happened.
     """
     n_scales = len(half_life_s)
+    k = row_of.shape[1]
+    totals = np.empty(k)
+    firsts = np.empty(k, np.int64)
+    lasts = np.empty(k, np.int64)
+    fading = np.empty((k, n_scales))
     for q in range(len(time_s)):
-        for c in range(row_of.shape[1]):
+        # Gathered first: reads that miss the cache overlap where nothing is computed between.
+        for c in range(k if len(total) > 0 else 0):
+            i = min(max(row_of[q, c], 0), len(total) - 1)
+            totals[c] = total[i]
+            firsts[c] = first_s[i]
+            lasts[c] = last_s[i]
+            for s in range(n_scales):
+                fading[c, s] = decayed[i, s]
+        for c in range(k):
             i = row_of[q, c]
             if i < 0:
                 continue
             row = out[q, c]
-            if i >= len(total) or total[i] == 0.0:
+            if i >= len(total) or totals[c] == 0.0:
                 for s in range(n_scales + 1):
                     row[at + s] = 0.0
                 continue
-            age_s = max(time_s[q] - last_s[i], 0)
+            age_s = max(time_s[q] - lasts[c], 0)
             shortest = 0.0
             longest = 0.0
             for s in range(n_scales):
-                now = decayed[i, s] * 2.0 ** (-age_s / half_life_s[s])
-                row[at + s] = math.log1p(now)
+                now = fading[c, s] * np.exp2(-age_s / half_life_s[s])
+                row[at + s] = log_of(now)
                 if s == 0:
                     shortest = now / half_life_s[0]
                 longest = now / half_life_s[s]
-            row[at + n_scales] = math.log1p(total[i])
-            row[at + n_scales + 1] = log_seconds(time_s[q] - first_s[i])
+            row[at + n_scales] = log_of(totals[c])
+            row[at + n_scales + 1] = log_seconds(time_s[q] - firsts[c])
             row[at + n_scales + 2] = log_seconds(age_s)
             row[at + n_scales + 3] = math.log((shortest + 1e-12) / (longest + 1e-12))
 
@@ -251,19 +105,32 @@ def fill_rates(
 ) -> None:
     """The smoothed rate of one fading count over another, at the longest half-life: one column."""
     s = len(half_life_s) - 1
+    k = row_of.shape[1]
+    n_above, n_below = len(numerator_last_s), len(denominator_last_s)
+    above_of, below_of = np.zeros(k), np.zeros(k)
+    above_s, below_s = np.zeros(k, np.int64), np.zeros(k, np.int64)
     for q in range(len(time_s)):
+        # Gathered first: reads that miss the cache overlap where nothing is computed between.
+        for c in range(k if n_above > 0 else 0):
+            i = min(max(row_of[q, c], 0), n_above - 1)
+            above_of[c] = numerator[i, s]
+            above_s[c] = numerator_last_s[i]
+        for c in range(k if n_below > 0 else 0):
+            i = min(max(row_of[q, c], 0), n_below - 1)
+            below_of[c] = denominator[i, s]
+            below_s[c] = denominator_last_s[i]
         for c in range(row_of.shape[1]):
             i = row_of[q, c]
             if i < 0:
                 continue
             above = 0.0
             below = 0.0
-            if i < len(numerator_last_s):
-                age_s = max(time_s[q] - numerator_last_s[i], 0)
-                above = numerator[i, s] * 2.0 ** (-age_s / half_life_s[s])
-            if i < len(denominator_last_s):
-                age_s = max(time_s[q] - denominator_last_s[i], 0)
-                below = denominator[i, s] * 2.0 ** (-age_s / half_life_s[s])
+            if i < n_above:
+                age_s = max(time_s[q] - above_s[c], 0)
+                above = above_of[c] * np.exp2(-age_s / half_life_s[s])
+            if i < n_below:
+                age_s = max(time_s[q] - below_s[c], 0)
+                below = below_of[c] * np.exp2(-age_s / half_life_s[s])
             out[q, c, at] = (above + prior * prior_strength) / (below + prior_strength)
 
 
@@ -289,7 +156,7 @@ def fill_pair_table(
             key = pair_key(user[q], item[q, c])
             found = find_pair(slot_key, key)
             if slot_key[found] == key:
-                out[q, c, at] = math.log1p(total[found])
+                out[q, c, at] = log_of(total[found])
                 out[q, c, at + 1] = log_seconds(time_s[q] - last_s[found])
 
 
@@ -315,6 +182,8 @@ def fill_steps(
     root of both items' steps), the sum over the last `n_recent` distinct items, and its best.
     """
     recent = np.empty(n_recent, np.int32)
+    probed = np.empty((n_recent + 1, item.shape[1]), np.uint64)
+    mask = np.uint64(len(slot_key) - 1)
     for q in range(len(time_s)):
         n_found = 0
         for event in range(ptr[q], ptr[q + 1]):
@@ -329,6 +198,14 @@ def fill_steps(
                 n_found += 1
                 if n_found == n_recent:
                     break
+        # Table lookups miss the cache; made side by side, without branches, they overlap.
+        for n in range(n_found):
+            for c in range(item.shape[1]):
+                slot = mix_integer(pair_key(recent[n], max(item[q, c], 0))) & mask
+                probed[n, c] = slot_key[slot]
+        for c in range(item.shape[1] if n_found > 0 else 0):
+            slot = mix_integer(pair_key(max(item[q, c], 0), recent[0])) & mask
+            probed[n_recent, c] = slot_key[slot]
         for c in range(item.shape[1]):
             candidate = item[q, c]
             if candidate < 0:
@@ -339,28 +216,32 @@ def fill_steps(
             both = 0.0
             best = 0.0
             for n in range(n_found):
+                if probed[n, c] == 0:
+                    continue
                 key = pair_key(recent[n], candidate)
                 found = find_pair(slot_key, key)
                 if slot_key[found] != key:
                     continue
-                steps = decayed[found] * 2.0 ** ((last_s[found] - time_s[q]) / half_life_s)
+                age_s = max(time_s[q] - last_s[found], 0)
+                steps = decayed[found] * np.exp2(-age_s / half_life_s)
                 both += steps / (1.0 + n)
                 best = max(best, steps / (1.0 + n_steps[recent[n]]))
                 if n == 0:
-                    row[at] = math.log1p(steps)
+                    row[at] = log_of(steps)
                     row[at + 1] = steps / (1.0 + n_steps[recent[0]])
                     to_candidate = n_steps[candidate] if candidate < len(n_steps) else 0.0
                     row[at + 3] = steps / math.sqrt(
                         (1.0 + n_steps[recent[0]]) * (1.0 + to_candidate)
                     )
-            row[at + 4] = math.log1p(both)
+            row[at + 4] = log_of(both)
             row[at + 5] = best
-            if n_found > 0:
+            if n_found > 0 and probed[n_recent, c] != 0:
                 key = pair_key(candidate, recent[0])
                 found = find_pair(slot_key, key)
                 if slot_key[found] == key:
-                    steps = decayed[found] * 2.0 ** ((last_s[found] - time_s[q]) / half_life_s)
-                    row[at + 2] = math.log1p(steps)
+                    age_s = max(time_s[q] - last_s[found], 0)
+                    steps = decayed[found] * np.exp2(-age_s / half_life_s)
+                    row[at + 2] = log_of(steps)
 
 
 @njit(cache=True, nogil=True)
@@ -381,6 +262,10 @@ def fill_affinity(
     and after. Columns: mean share over the candidate's names of the history that bears them, the
     newest events counting most; the best of them; the overlap with the last item (Jaccard).
     """
+    k = item.shape[1] if len(name_ptr) > 1 else 0
+    begin = np.empty(k, np.int64)
+    end = np.empty(k, np.int64)
+    first = np.empty(k)
     for q in range(len(ptr) - 1):
         start = ptr[q]
         stop = min(ptr[q + 1], start + n_past)
@@ -392,14 +277,22 @@ def fill_affinity(
             if i + 1 < len(name_ptr):
                 for n in range(name_ptr[i], name_ptr[i + 1]):
                     profile[name_of[n]] += weight
-        for c in range(item.shape[1]):
+        # Gathered first: reads that miss the cache overlap where nothing is computed between.
+        for c in range(k):
+            i = min(max(item[q, c], 0), len(name_ptr) - 2)
+            begin[c] = name_ptr[i]
+            end[c] = name_ptr[i + 1]
+        for c in range(k):
+            if begin[c] < end[c]:
+                first[c] = profile[name_of[begin[c]]]
+        for c in range(k):
             i = item[q, c]
-            if i < 0 or i + 1 >= len(name_ptr) or name_ptr[i] == name_ptr[i + 1] or total == 0.0:
+            if i < 0 or i + 1 >= len(name_ptr) or begin[c] == end[c] or total == 0.0:
                 continue
-            n_names = name_ptr[i + 1] - name_ptr[i]
-            both = 0.0
-            best = 0.0
-            for n in range(name_ptr[i], name_ptr[i + 1]):
+            n_names = end[c] - begin[c]
+            both = first[c]
+            best = first[c]
+            for n in range(begin[c] + 1, end[c]):
                 both += profile[name_of[n]]
                 best = max(best, profile[name_of[n]])
             out[q, c, at] = both / (total * n_names)
@@ -407,7 +300,7 @@ def fill_affinity(
             last = past_item[start]
             if last + 1 < len(name_ptr):
                 shared = 0
-                for n in range(name_ptr[i], name_ptr[i + 1]):
+                for n in range(begin[c], end[c]):
                     for m in range(name_ptr[last], name_ptr[last + 1]):
                         shared += name_of[n] == name_of[m]
                 either = n_names + name_ptr[last + 1] - name_ptr[last] - shared

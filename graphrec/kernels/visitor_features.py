@@ -1,12 +1,10 @@
 """Who came to an item lately: rings of the newest events of each item."""
 
-import math
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from graphrec.kernels.rank_features import log_seconds
+from graphrec.kernels.rank_features import log_of, log_seconds
 
 
 @njit(cache=True, nogil=True)
@@ -51,6 +49,7 @@ def fill_visitors(
     They are: events of others since the user's newest one in the ring (all of the ring where the
     user is not in it), the user's share of the ring, distinct users of it as a share, and the log
     ages of its second, fourth and last event; the last four are missing where there are too few.
+    An event of nobody (user -1) is never the asker's, and counts as a user of its own.
     """
     size = ring_time_s.shape[1]
     for q in range(len(time_s)):
@@ -68,16 +67,16 @@ def fill_visitors(
             mine = 0
             distinct = 0
             for r in range(n):
-                if ring_user[i, r] == user[q]:
+                if ring_user[i, r] >= 0 and ring_user[i, r] == user[q]:
                     mine += 1
                     since = min(since, r)
                 is_new = True
-                for other in range(r):
+                for other in range(r if ring_user[i, r] >= 0 else 0):
                     if ring_user[i, other] == ring_user[i, r]:
                         is_new = False
                         break
                 distinct += is_new
-            row[at] = math.log1p(since)
+            row[at] = log_of(since)
             row[at + 1] = mine / n
             row[at + 2] = distinct / n
             if n > 1:

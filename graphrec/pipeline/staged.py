@@ -40,6 +40,9 @@ class StagedSettings(BaseModel):
         description="Fit the sources on all events once the ranker is trained; otherwise they have "
         "absorbed what was replayed and keep what they learnt before.",
     )
+    without: tuple[str, ...] = Field(
+        (), description="Features that the ranker does not read, by name; for ablations, too."
+    )
     replay: ReplaySettings = Field(ReplaySettings(), description="What it learns from.")
 
 
@@ -107,6 +110,7 @@ class StagedSource:
         self._source.fit(past, border_s)
         self._builder.fit(past, border_s)
         lists = replay(self._source, self._builder, events, first, self._settings.replay)
+        lists = lists.without_features(self._settings.without)
         early, late = lists.split_by_time(1 - self._settings.held_out)
         model = self._train(early, late)
         self._ranker = LearnedRanker(self._builder, model)
@@ -127,20 +131,14 @@ class StagedSource:
         return first_places(ranked, k)
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
-        """Score every item: candidates by the ranker, and below all of them the rest as retrieved.
-
-        The rest lie in [0, 1), candidates from 1 up.
-        """
-        found = self._source.retrieve(queries, self._settings.n_candidates, Eligibility("allow"))
-        ranked = self.ranker.rank(queries, found)
-        rest = self._source.score(queries)
-        lowest = rest.min(axis=1, keepdims=True, initial=np.inf)
-        rest = rest - lowest
-        score: Float32[np.ndarray, "users items"]
-        score = rest / (1 + rest.max(axis=1, keepdims=True, initial=0))
+        """Score every item: candidates by the ranker, from 1 up, and 0 what was not retrieved."""
+        ranked = self.retrieve(
+            queries, self._settings.n_candidates, Eligibility(self._settings.replay.seen)
+        )
+        score = np.zeros((len(queries), self._n_items), np.float32)
         row, place = np.nonzero(ranked.item_row != NO_ROW)
-        own = ranked.score[row, place].astype(np.float64)
-        worst = np.full(len(score), np.inf)
+        own = ranked.score[row, place]
+        worst = np.full(len(queries), np.inf, np.float32)
         np.minimum.at(worst, row, own)
         score[row, ranked.item_row[row, place]] = 1 + own - worst[row]
         return score

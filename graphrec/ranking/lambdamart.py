@@ -35,6 +35,9 @@ class LambdaMARTSettings(BaseModel):
     l2: float = Field(1.0, ge=0, allow_inf_nan=False, description="Pull of leaves towards 0.")
     feature_share: float = Field(0.9, gt=0, le=1, description="Features drawn for each tree.")
     row_share: float = Field(1.0, gt=0, le=1, description="Rows drawn for each tree.")
+    random_splits: bool = Field(
+        False, description="Try one threshold, drawn at random, for each feature of a split."
+    )
     early_stopping: int = Field(
         30, ge=0, description="Trees without a better validation before stopping; 0 never stops."
     )
@@ -194,6 +197,7 @@ def _parameters(
         "lambda_l2": settings.l2,
         "feature_fraction": settings.feature_share,
         "bagging_fraction": settings.row_share,
+        "extra_trees": settings.random_splits,
         "bagging_freq": 1 if settings.row_share < 1.0 else 0,
         "seed": settings.seed,
         "deterministic": True,

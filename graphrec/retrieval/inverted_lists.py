@@ -1,17 +1,18 @@
 """Vectors in lists around centres, of which a search looks through the nearest: FAISS's IVF."""
 
 import importlib
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from graphrec.errors import SettingsError
 
 _TRAINED_ON = 64
 """Vectors for each centre in training; FAISS asks for 39 at least."""
+
+_ONE_SIDED_95 = 1.645
 
 
 def import_faiss() -> ModuleType:
@@ -116,16 +117,23 @@ class InvertedLists:
         truth: Int32[np.ndarray, "users k"],
         target: float,
     ) -> float:
-        """Look through as few lists as find the target share of the true rows; that share."""
+        """Look through as few lists as find the target share of the true rows.
+
+        The share counts as reached when it is by 1.645 standard errors, so that other queries of
+        the same kind reach it, too.
+
+        Returns:
+            The share that was found.
+        """
         low, high = 0, 1
-        recall = self._recall_with(high, query, truth)
-        while recall < target and high < self.n_lists:
+        recall, is_reached = self._recall_with(high, query, truth, target)
+        while not is_reached and high < self.n_lists:
             low, high = high, min(2 * high, self.n_lists)
-            recall = self._recall_with(high, query, truth)
+            recall, is_reached = self._recall_with(high, query, truth, target)
         while high - low > 1 and high - low > high // 16:
             middle = (low + high) // 2
-            found = self._recall_with(middle, query, truth)
-            if found >= target:
+            found, is_reached = self._recall_with(middle, query, truth, target)
+            if is_reached:
                 high, recall = middle, found
             else:
                 low = middle
@@ -137,9 +145,13 @@ class InvertedLists:
         n_probed: int,
         query: Float32[np.ndarray, "users dim"],
         truth: Int32[np.ndarray, "users k"],
-    ) -> float:
+        target: float,
+    ) -> tuple[float, bool]:
         self.n_probed = n_probed
-        return recall_of(self.search(query, truth.shape[1]), truth)
+        recall = recall_of(self.search(query, truth.shape[1]), truth)
+        error = float(recall.std()) / max(len(recall), 1) ** 0.5
+        mean = float(recall.mean())
+        return mean, mean - _ONE_SIDED_95 * error >= target
 
     def _lengthened(
         self, vector: Float32[np.ndarray, "some dim"]
@@ -151,9 +163,13 @@ class InvertedLists:
         return np.concatenate([vector, missing[:, None]], axis=1)
 
 
-def recall_of(found: Int32[np.ndarray, "users more"], truth: Int32[np.ndarray, "users k"]) -> float:
-    """Share of the true rows, -1 left out, that were found; 1 where there are none."""
-    pairs: Sequence[tuple[Any, Any]] = list(zip(found, truth, strict=True))
-    n_true = sum(int((true >= 0).sum()) for _, true in pairs)
-    n_found = sum(int(np.isin(true[true >= 0], own).sum()) for own, true in pairs)
-    return n_found / n_true if n_true else 1.0
+def recall_of(
+    found: Int32[np.ndarray, "users more"], truth: Int32[np.ndarray, "users k"]
+) -> Float64[np.ndarray, " users"]:
+    """Share of each query's true rows, -1 left out, that were found; 1 where there are none."""
+    share = np.ones(len(truth), np.float64)
+    for query, (own, true) in enumerate(zip(found, truth, strict=True)):
+        wanted = true[true >= 0]
+        if len(wanted):
+            share[query] = np.isin(wanted, own).mean()
+    return share

@@ -29,11 +29,14 @@ class VectorIndexSettings(BaseModel):
         None, ge=1, le=1 << 20, description="Lists; null takes 2 √n, of n vectors."
     )
     target_recall: float = Field(
-        0.99, gt=0, le=1, description="Share of the true best that is to be found."
+        0.99,
+        gt=0,
+        le=1,
+        description="Share of the true best that is to be found, with 95 % confidence.",
     )
     recall_at: int = Field(100, ge=1, le=10_000, description="How many best that share is of.")
     n_sampled: int = Field(
-        256, ge=1, le=100_000, description="Queries by which recall is measured when building."
+        512, ge=1, le=100_000, description="Queries by which recall is measured when building."
     )
     max_waiting: int = Field(
         2048,

@@ -1,9 +1,12 @@
 """Means of values by user, by item and by taste, each drawn to the one above it."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.errors import DataError
+from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
 from graphrec.ranking.features.declared import Asked
 from graphrec.ranking.features.name_features import NamesOfItems
 from graphrec.ranking.features.value_features import ValueFeatures
@@ -123,3 +126,8 @@ def test_tastes_are_those_of_the_definition_however_events_arrive(events, border
             taste, count = slow_taste(events, user, item, strength)
             np.testing.assert_allclose(found["genre.rating_taste"][user, item], taste, atol=1e-4)
             np.testing.assert_allclose(found["genre.rating_count"][user, item], count, atol=1e-5)
+
+
+def test_values_of_a_stream_that_is_not_there_are_refused():
+    with pytest.raises(DataError, match="values of stream 'stars' — there are events, rating"):
+        FeatureBuilder(FeatureInputs(streams={"rating": EVENTS}, values=("stars",)))

@@ -50,10 +50,13 @@ def test_the_highest_inner_products_come_first_ties_to_the_lower_row(kind):
     assert row[0].tolist().index(500) == row[0].tolist().index(3) + 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     steps=st.lists(
-        st.tuples(st.sampled_from(["put", "remove", "settle"]), st.integers(0, 330)), max_size=40
+        st.tuples(
+            st.sampled_from(["put", "remove", "settle"]), st.sampled_from([3, 7, 299, 305, 330])
+        ),
+        max_size=40,
     ),
     listed=st.booleans(),
     masked=st.booleans(),
@@ -70,7 +73,7 @@ def test_what_is_put_or_removed_counts_from_the_next_search_on(steps, listed, ma
     for what, row in steps:
         rows = np.array([row], np.int32)
         if what == "put":
-            held[row] = (3 * rng.standard_normal(6)).astype(np.float32)
+            held[row] = (9 * rng.standard_normal(6)).astype(np.float32)
             index.put(rows, held[row][None])
         elif what == "remove":
             held.pop(row, None)
@@ -110,8 +113,8 @@ def test_so_many_lists_are_probed_as_the_recall_asked_for_takes():
     assert low.report.n_probed < high.report.n_probed < high.report.n_lists
     assert high.report.recall >= 0.98
     truth = VectorIndex(vectors).search(asked[300:], 20)[0]
-    assert recall_of(high.search(asked[300:], 20)[0], truth) > 0.95
-    assert recall_of(low.search(asked[300:], 20)[0], truth) < 0.9
+    assert recall_of(high.search(asked[300:], 20)[0], truth).mean() > 0.96
+    assert recall_of(low.search(asked[300:], 20)[0], truth).mean() < 0.9
 
 
 def test_a_fresh_vector_waits_where_it_is_searched_exactly_until_enough_do():
@@ -127,8 +130,8 @@ def test_a_fresh_vector_waits_where_it_is_searched_exactly_until_enough_do():
 def test_recall_is_the_share_of_true_rows_found():
     truth = np.array([[1, 2, -1], [3, 4, 5]], np.int32)
     found = np.array([[2, 9, 1, -1], [5, 7, 8, -1]], np.int32)
-    assert recall_of(found, truth) == 3 / 5
-    assert recall_of(found[:0], truth[:0]) == 1.0
+    assert recall_of(found, truth).tolist() == [1, 1 / 3]
+    assert recall_of(found, np.full((2, 3), -1, np.int32)).tolist() == [1, 1]
 
 
 def test_an_index_is_read_as_it_was_written(kind, tmp_path):

@@ -1,7 +1,7 @@
 """All features of candidates as one table: the same code in training, evaluation and service."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -22,9 +22,13 @@ from graphrec.ranking.features.popularity_features import AgeFeatures, Popularit
 from graphrec.ranking.features.settings import FeatureSettings
 from graphrec.ranking.features.step_features import StepFeatures
 from graphrec.ranking.features.stream_features import PairStreamFeatures, Rate, RateFeatures
-from graphrec.ranking.features.streams import PendingStreams
+from graphrec.ranking.features.streams import PendingStreams, refuse_unknown_rows
 from graphrec.ranking.features.value_features import ValueFeatures
-from graphrec.ranking.features.visitor_features import ArrivalFeatures, VisitorFeatures
+from graphrec.ranking.features.visitor_features import (
+    ArrivalFeatures,
+    NewcomerFeatures,
+    VisitorFeatures,
+)
 from graphrec.stages import Candidates, Interactions, Queries
 
 HOUR_S = 3600.0
@@ -61,13 +65,22 @@ class FeatureBuilder:
     def __init__(
         self, inputs: FeatureInputs | None = None, settings: FeatureSettings | None = None
     ) -> None:
-        """Know what features there are; see `FeatureInputs`."""
+        """Know what features there are; see `FeatureInputs`.
+
+        Raises:
+            DataError: A stream is not sorted, a rate or values name a stream that is not there, or
+                two columns have one name.
+        """
         self._inputs = inputs or FeatureInputs()
         self._families = _families(self._inputs, settings or FeatureSettings())
         self._streams = PendingStreams(self._inputs.streams)
+        _refuse_unknown_streams(self._inputs)
         self.features: tuple[Feature, ...] = tuple(
             feature for family in self._families for feature in family.features
         )
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise DataError(f"two columns are called {', '.join(twice)} — name inputs differently")
         self._n_items = 0
         self._told_until_s = np.iinfo(np.int64).min
         self._slot = np.empty(0, np.int32)
@@ -93,7 +106,12 @@ class FeatureBuilder:
         self._tell_streams(cut_s)
 
     def absorb(self, events: Interactions) -> None:
-        """Learn from events as they arrive."""
+        """Learn from events as they arrive, in any order; user -1 is nobody.
+
+        Raises:
+            DataError: A row is outside what the events declare.
+        """
+        refuse_unknown_rows(events, EVENTS)
         self._n_items = max(self._n_items, events.n_items)
         if len(self._slot) < self._n_items:
             self._slot = np.full(2 * self._n_items, NO_ROW, np.int32)
@@ -104,7 +122,7 @@ class FeatureBuilder:
         """Let events of another stream be known to questions of a later second.
 
         Raises:
-            DataError: There is no such stream.
+            DataError: There is no such stream, or a row is outside what the events declare.
         """
         self._streams.add(name, events)
 
@@ -125,14 +143,14 @@ class FeatureBuilder:
             A row for each candidate, NaN where a feature is missing and in padding.
 
         Raises:
-            DataError: A candidate or a past item has no row.
+            DataError: A candidate or a past item has no row, or shapes do not fit together.
             LeakageError: A query is older than the streams that were told for an earlier one.
         """
-        item_row = np.ascontiguousarray(candidates.item_row)
-        table = np.full((*item_row.shape, len(self.features)), np.nan, np.float32)
-        if not item_row.size:
+        candidates = replace(candidates, item_row=np.ascontiguousarray(candidates.item_row))
+        self._check(queries, candidates, given or {})
+        table = np.full((*candidates.item_row.shape, len(self.features)), np.nan, dtype=np.float32)
+        if not candidates.item_row.size:
             return table
-        self._check(queries, candidates)
         self._tell_streams(int(queries.time_s.min()))
         asked = Asked(queries, candidates, self._slot, dict(given or {}))
         at = 0
@@ -154,12 +172,26 @@ class FeatureBuilder:
             for family in self._families:
                 family.absorb(name, events)
 
-    def _check(self, queries: Queries, candidates: Candidates) -> None:
-        for what, rows in (("candidate", candidates.item_row), ("past", queries.history_item)):
-            highest = int(rows.max(initial=NO_ROW))
-            if highest >= self._n_items:
+    def _check(
+        self,
+        queries: Queries,
+        candidates: Candidates,
+        given: Mapping[str, Float32[np.ndarray, "users k"]],
+    ) -> None:
+        shape = candidates.item_row.shape
+        if shape[0] != len(queries):
+            raise DataError(f"{shape[0]} lists for {len(queries)} queries — one each")
+        for name, column in given.items():
+            if column.shape != shape:
+                raise DataError(f"given column {name} of shape {column.shape} — {shape} is asked")
+        for what, rows, lowest in (
+            ("candidate", candidates.item_row, NO_ROW),
+            ("past", queries.history_item, 0),
+        ):
+            if rows.size and (rows.min() < lowest or rows.max() >= self._n_items):
+                wrong = int(rows.min() if rows.min() < lowest else rows.max())
                 raise DataError(
-                    f"features of {what} item row {highest} — rows 0 to {self._n_items - 1} are "
+                    f"features of {what} item row {wrong} — rows 0 to {self._n_items - 1} are "
                     "known, and new ones by absorb"
                 )
 
@@ -171,6 +203,7 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
         ContextFeatures(),
         PopularityFeatures("item", _seconds(settings.popularity_hours)),
         ArrivalFeatures(_seconds(settings.arrival_hours)),
+        NewcomerFeatures(_seconds(settings.newcomer_hours)),
         VisitorFeatures(settings.newest_visits),
         StepFeatures(
             settings.step_hours * HOUR_S,
@@ -202,6 +235,23 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
     if POSITION in inputs.given:
         families.append(ListPlaceFeatures())
     return tuple(families)
+
+
+def _refuse_unknown_streams(inputs: FeatureInputs) -> None:
+    if EVENTS in inputs.streams:
+        raise DataError(f"a stream is called {EVENTS!r} — the main one is, name it differently")
+    for rate in inputs.rates:
+        for stream in (rate.numerator, rate.denominator):
+            if stream != EVENTS and stream not in inputs.streams:
+                raise DataError(
+                    f"rate {rate.name} of stream {stream!r} — there are "
+                    f"{', '.join((EVENTS, *inputs.streams))}"
+                )
+    for stream in inputs.values:
+        if stream != EVENTS and stream not in inputs.streams:
+            raise DataError(
+                f"values of stream {stream!r} — there are {', '.join((EVENTS, *inputs.streams))}"
+            )
 
 
 def _seconds(hours: tuple[float, ...]) -> tuple[float, ...]:

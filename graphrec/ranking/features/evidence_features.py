@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from graphrec.arrays import NO_ROW
+from graphrec.kernels.candidate_features import fill_evidence
 from graphrec.ranking.features.declared import Asked, Feature
 from graphrec.stages import Candidates, Evidence, Interactions
 
@@ -37,22 +38,16 @@ class EvidenceFeatures:
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write three columns a source, and how many brought the candidate."""
         found = evidence_of(asked.candidates)
-        names = asked.candidates.source_names
-        is_real = asked.item_row != NO_ROW
-        count = np.zeros(is_real.shape, np.float32)
-        for n, name in enumerate(self._names):
-            if name not in names:
-                continue
-            source = names.index(name)
-            score, place = found.score[..., source], found.place[..., source]
-            brought = is_real & (place >= 0)
-            count += brought
-            best = np.max(np.where(brought, score, -np.inf), axis=1, keepdims=True, initial=-np.inf)
-            column = at + 3 * n
-            out[..., column] = np.where(brought, score, np.nan)
-            out[..., column + 1] = np.where(brought, score - np.where(brought, best, 0), np.nan)
-            out[..., column + 2] = np.where(brought, np.log1p(np.maximum(place, 0)), np.nan)
-        out[..., at + 3 * len(self._names)] = np.where(is_real, count, np.nan)
+        answered = asked.candidates.source_names
+        source_at = [answered.index(name) if name in answered else -1 for name in self._names]
+        fill_evidence(
+            asked.item_row,
+            np.ascontiguousarray(found.score),
+            np.ascontiguousarray(found.place),
+            np.array(source_at, np.int64),
+            at,
+            out,
+        )
 
 
 class GivenFeatures:
@@ -74,16 +69,21 @@ class GivenFeatures:
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write the columns as they were given."""
+        is_real = asked.item_row != NO_ROW
         for n, name in enumerate(self._names):
             if name in asked.given:
-                out[..., at + n] = asked.given[name]
+                out[..., at + n] = np.where(is_real, asked.given[name], np.nan)
 
 
 def evidence_of(candidates: Candidates) -> Evidence:
-    """The candidates' evidence; of a single source, its scores and places."""
+    """The candidates' evidence; without one, scores and places of the source that found each."""
     if candidates.evidence is not None:
         return candidates.evidence
-    shape = candidates.item_row.shape
-    place = np.where(candidates.item_row == NO_ROW, -1, np.arange(shape[1]))
-    score = np.where(candidates.item_row == NO_ROW, np.nan, candidates.score)
-    return Evidence(score.astype(np.float32)[..., None], place.astype(np.int32)[..., None])
+    n_sources = len(candidates.source_names)
+    is_found = candidates.source[..., None] == np.arange(n_sources)
+    is_found &= (candidates.item_row != NO_ROW)[..., None]
+    place = np.arange(candidates.item_row.shape[1], dtype=np.int32)[:, None]
+    score = candidates.score[..., None]
+    return Evidence(
+        np.where(is_found, score, np.float32(np.nan)), np.where(is_found, place, np.int32(-1))
+    )

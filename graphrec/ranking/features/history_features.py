@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
-from graphrec.kernels.rank_features import fill_context, fill_pair_history
+from graphrec.kernels.history_features import fill_context, fill_pair_history
 from graphrec.ranking.features.declared import Asked, Feature
 from graphrec.stages import Interactions
 
@@ -16,12 +16,20 @@ PAIR_HISTORY: Final = (
     Feature("pair.switches", "changes to another item since", "1", "history"),
     Feature("pair.streak", "unbroken run of the item up to now", "events", "history"),
     Feature("pair.activation", "its share of the history, newest counting most", "1", "history"),
-    Feature("pair.habit", "log(1 + how often it followed the last item)", "1", "history"),
+    Feature(
+        "pair.habit",
+        "log(1 + how often it came right after the last item, newest counting most)",
+        "1",
+        "history",
+    ),
     Feature("pair.share", "its share of the history", "1", "history"),
     Feature("pair.recent_share", "its share of the newest eight events", "1", "history"),
     Feature("pair.gap", "log(1 + mean time between its events)", "log s", "history"),
     Feature(
-        "pair.habit_few", "log(1 + how often within eight after the last item)", "1", "history"
+        "pair.habit_few",
+        "log(1 + how often second to eighth after the last item, newest counting most)",
+        "1",
+        "history",
     ),
     Feature("pair.run_length", "events of it for each unbroken run", "1", "history"),
     Feature("pair.phase", "log of time since over the mean gap", "1", "history"),

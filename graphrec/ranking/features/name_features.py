@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from graphrec.errors import DataError
 from graphrec.kernels.rank_features import fill_affinity
 from graphrec.ranking.features.declared import Asked, Feature
 from graphrec.stages import Interactions
@@ -12,7 +13,7 @@ from graphrec.stages import Interactions
 
 @dataclass(frozen=True, slots=True)
 class NamesOfItems:
-    """Names that items bear: item i has `name_row[ptr[i]:ptr[i + 1]]`.
+    """Names that items bear: item i has `name_row[ptr[i]:ptr[i + 1]]`, each once.
 
     Attributes:
         ptr: Borders.
@@ -23,6 +24,20 @@ class NamesOfItems:
     ptr: Int64[np.ndarray, " borders"]
     name_row: Int32[np.ndarray, " names"]
     n_names: int
+
+    def __post_init__(self) -> None:
+        ptr, row = self.ptr, self.name_row
+        if not len(ptr) or ptr[0] != 0 or ptr[-1] != len(row) or (np.diff(ptr) < 0).any():
+            raise DataError(f"borders of names — they ascend from 0 to {len(row)}, the last name")
+        if len(row) and (row.min() < 0 or row.max() >= self.n_names):
+            wrong = int(row.min() if row.min() < 0 else row.max())
+            raise DataError(f"row of a name {wrong} — rows are 0 to {self.n_names - 1}")
+        key = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr)) * self.n_names + row
+        key.sort()
+        twice = np.flatnonzero(key[1:] == key[:-1])
+        if len(twice):
+            item = int(key[twice[0]]) // self.n_names
+            raise DataError(f"item row {item} bears a name twice — each item bears a name once")
 
     def first(self) -> Int32[np.ndarray, " items"]:
         """The first name of each item; -1 where it has none."""

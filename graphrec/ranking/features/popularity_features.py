@@ -3,9 +3,10 @@
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from graphrec.kernels.candidate_features import fill_ages
 from graphrec.kernels.rank_features import fill_row_counts
 from graphrec.ranking.features.counters import RowCounters
-from graphrec.ranking.features.declared import EVENTS, Asked, Feature
+from graphrec.ranking.features.declared import EVENTS, Asked, Feature, Sees
 from graphrec.stages import Interactions
 
 
@@ -30,6 +31,7 @@ class PopularityFeatures:
         self._counters = RowCounters(half_life_s)
         self._group = group
         self._stream = stream
+        sees: Sees = "events" if stream == EVENTS else "streams"
         what = "the item" if group is None else f"the item's {name}"
         self.features = (
             *(
@@ -37,14 +39,14 @@ class PopularityFeatures:
                     f"{name}.popular_{_hours(half_life)}",
                     f"log(1 + {stream} of {what}, halved every {_hours(half_life)})",
                     "1",
-                    "events",
+                    sees,
                 )
                 for half_life in half_life_s
             ),
-            Feature(f"{name}.total", f"log(1 + {stream} of {what} ever)", "1", "events"),
-            Feature(f"{name}.known", f"log(1 + age of its first of {stream})", "log s", "events"),
-            Feature(f"{name}.quiet", f"log(1 + age of its last of {stream})", "log s", "events"),
-            Feature(f"{name}.trend", "log of its short over its long rate", "1", "events"),
+            Feature(f"{name}.total", f"log(1 + {stream} of {what} ever)", "1", sees),
+            Feature(f"{name}.known", f"log(1 + age of its first of {stream})", "log s", sees),
+            Feature(f"{name}.quiet", f"log(1 + age of its last of {stream})", "log s", sees),
+            Feature(f"{name}.trend", "log of its short over its long rate", "1", sees),
         )
 
     def reset(self) -> None:
@@ -87,8 +89,10 @@ class PopularityFeatures:
     def _rows(self, item_row: Int32[np.ndarray, "..."]) -> Int32[np.ndarray, "..."]:
         if self._group is None:
             return item_row
+        row = np.full(item_row.shape, -1, np.int32)
         known = (item_row >= 0) & (item_row < len(self._group))
-        return np.where(known, self._group[np.where(known, item_row, 0)], -1).astype(np.int32)
+        row[known] = self._group[item_row[known]]
+        return row
 
 
 class AgeFeatures:
@@ -111,13 +115,7 @@ class AgeFeatures:
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write both columns; missing where the item is not out before the query, or unknown."""
-        row = asked.item_row
-        known = (row >= 0) & (row < len(self._published_s))
-        age_s = asked.time_s[:, None] - self._published_s[np.where(known, row, 0)]
-        known &= age_s > 0
-        age_s = np.where(known, age_s, 0)
-        out[..., at] = np.where(known, np.log1p(age_s), np.nan)
-        out[..., at + 1] = np.where(known, 1 / (1 + age_s / 86_400), np.nan)
+        fill_ages(asked.time_s, asked.item_row, self._published_s, at, out)
 
 
 def _hours(seconds: float) -> str:

@@ -25,7 +25,7 @@ class StepFeatures:
     """Steps from item to item in users' sequences: the co-watch graph by places, not hours.
 
     Users' events are followed in the order they arrive; an event that comes late counts as a step
-    from what its user did last.
+    from what its user did last. Events of nobody (user -1) are left out.
     """
 
     features = STEPS
@@ -35,7 +35,7 @@ class StepFeatures:
 
         Args:
             half_life_s: Of a step, seconds.
-            reach: Distinct items back from an event that make a step.
+            reach: Items back from an event that make a step, a run of one item counting once.
             discount: What a step from one place further back counts, as a share.
             n_recent: Distinct last items of a query that are looked up.
         """

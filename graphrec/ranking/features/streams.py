@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 from graphrec.stages import Interactions
 
@@ -20,6 +21,7 @@ class PendingStreams:
         for name, events in streams.items():
             if (np.diff(events.time_s) < 0).any():
                 raise DataError(f"stream {name} is not sorted by time — sort it first")
+            refuse_unknown_rows(events, name)
         self._given = dict(streams)
         self.reset()
 
@@ -37,10 +39,11 @@ class PendingStreams:
         """Let events wait that have just arrived, in any order.
 
         Raises:
-            DataError: There is no such stream.
+            DataError: There is no such stream, or a row is outside what the events declare.
         """
         if name not in self._given:
             raise DataError(f"no stream {name!r} — there are {', '.join(self._given) or 'none'}")
+        refuse_unknown_rows(events, name)
         left = self._waiting[name].take(slice(self._told[name], None))
         joined = _joined(left, events)
         order = np.argsort(joined.time_s, kind="stable")
@@ -55,6 +58,21 @@ class PendingStreams:
             last = int(np.searchsorted(events.time_s, time_s))
             self._told[name] = last
             yield name, events.take(slice(first, last))
+
+
+def refuse_unknown_rows(events: Interactions, name: str) -> None:
+    """Check that rows of `events` lie within the users and items they declare; user -1 is nobody.
+
+    Raises:
+        DataError: A row is outside `[0, n_items)` or `[-1, n_users)`.
+    """
+    for what, row, lowest, n_rows in (
+        ("item", events.item_row, 0, events.n_items),
+        ("user", events.user_row, NO_ROW, events.n_users),
+    ):
+        if len(row) and (row.min() < lowest or row.max() >= n_rows):
+            wrong = int(row.min() if row.min() < lowest else row.max())
+            raise DataError(f"{name} hold {what} row {wrong} — rows are {lowest} to {n_rows - 1}")
 
 
 def _joined(first: Interactions, second: Interactions) -> Interactions:

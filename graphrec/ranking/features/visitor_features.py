@@ -3,7 +3,7 @@
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from graphrec.graph.seen_ids import SeenIds
 from graphrec.kernels.rank_features import fill_row_counts
@@ -23,7 +23,7 @@ VISITORS: Final = (
 
 
 class VisitorFeatures:
-    """The newest events of each item, whoever they are of."""
+    """The newest events of each item, whoever they are of; of equal times, the later arrived."""
 
     features = VISITORS
 
@@ -66,36 +66,46 @@ class VisitorFeatures:
 
 
 class ArrivalFeatures:
-    """Fading counts of events that are a user's first with the item: popularity by people."""
+    """Fading counts of events that are a user's first with the item: popularity by people.
+
+    The first is the one that arrived first: an earlier event that comes late is not counted again.
+    Events of nobody (user -1) are left out.
+    """
+
+    prefix = "arrive"
+    what = "first visits"
 
     def __init__(self, half_life_s: tuple[float, ...]) -> None:
         """Count at half-lives, seconds, shortest first."""
-        self._pairs = SeenIds()
+        self._seen = SeenIds()
         self._counters = RowCounters(half_life_s)
-        names = [f"{seconds / 3600:g}h" for seconds in half_life_s]
+        what, name = self.what, self.prefix
+        hours = [f"{seconds / 3600:g}h" for seconds in half_life_s]
         self.features = (
             *(
-                Feature(
-                    f"arrive.{name}", f"log(1 + first visits, halved every {name})", "1", "events"
-                )
-                for name in names
+                Feature(f"{name}.{scale}", f"log(1 + {what}, halved every {scale})", "1", "events")
+                for scale in hours
             ),
-            Feature("arrive.total", "log(1 + users who ever came)", "1", "events"),
-            Feature("arrive.known", "log(1 + time since the first came)", "log s", "events"),
-            Feature("arrive.quiet", "log(1 + time since a new user came)", "log s", "events"),
-            Feature("arrive.trend", "log of the short over the long rate", "1", "events"),
+            Feature(f"{name}.total", f"log(1 + {what} ever)", "1", "events"),
+            Feature(f"{name}.known", f"log(1 + age of the first of {what})", "log s", "events"),
+            Feature(f"{name}.quiet", f"log(1 + age of the last of {what})", "log s", "events"),
+            Feature(
+                f"{name}.trend", f"log of the short over the long rate of {what}", "1", "events"
+            ),
         )
 
     def reset(self) -> None:
         """Forget every event."""
-        self._pairs.reset()
+        self._seen.reset()
         self._counters.reset()
 
     def absorb(self, stream: str, events: Interactions) -> None:
         """Count first visits of the main stream."""
         if stream != EVENTS:
             return
-        is_first = self._pairs.absorb(pair_keys(events.user_row, events.item_row))
+        known = events.user_row >= 0
+        is_first = np.zeros(len(events), np.bool_)
+        is_first[known] = self._are_new(events.user_row[known], events.item_row[known])
         self._counters.absorb(
             events.time_s[is_first],
             events.item_row[is_first],
@@ -117,3 +127,20 @@ class ArrivalFeatures:
             at,
             out,
         )
+
+    def _are_new(
+        self, user_row: Int32[np.ndarray, " events"], item_row: Int32[np.ndarray, " events"]
+    ) -> Bool[np.ndarray, " events"]:
+        return self._seen.absorb(pair_keys(user_row, item_row))
+
+
+class NewcomerFeatures(ArrivalFeatures):
+    """Fading counts of events that are a user's first of all: where strangers start."""
+
+    prefix = "newcomer"
+    what = "users who started with it"
+
+    def _are_new(
+        self, user_row: Int32[np.ndarray, " events"], item_row: Int32[np.ndarray, " events"]
+    ) -> Bool[np.ndarray, " events"]:
+        return self._seen.absorb(pair_keys(user_row, np.zeros_like(item_row)))
