@@ -3,7 +3,8 @@
 In: queries, and a source, a ranker and an arranger by their protocols. Out: slates, or the scores
 that a protocol asks for. Never: an algorithm of its own. `answering.py` answers requests and says
 what becomes of failures, `explaining.py` tells why, `staged.py` is retrieval and ranker as one
-source, `replay.py` makes what the ranker learns from.
+source, `replay.py` makes what the ranker learns from, `shown_replay.py` the same of lists as they
+were shown.
 """
 
 from graphrec.pipeline.answering import Pipeline, Request

@@ -83,6 +83,23 @@ class RankingSet:
             weight=self.weight[begin:end],
         )
 
+    def lists_at(self, which: Int64[np.ndarray, " some"]) -> "RankingSet":
+        """The lists at `which`, ascending positions that may repeat."""
+        length = np.diff(self.list_ptr)[which]
+        ptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        row = np.arange(ptr[-1]) + np.repeat(self.list_ptr[which] - ptr[:-1], length)
+        return replace(
+            self,
+            features=self.features[row],
+            list_ptr=ptr,
+            time_s=self.time_s[which],
+            user_row=self.user_row[which],
+            item_row=self.item_row[row],
+            position=self.position[row],
+            outcome=self.outcome[row],
+            weight=self.weight[row],
+        )
+
     def split_by_time(self, share: float) -> "tuple[RankingSet, RankingSet]":
         """The first `share` of the lists, and the later ones."""
         border = round(share * self.n_lists)

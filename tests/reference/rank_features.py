@@ -110,6 +110,15 @@ def first_visits(events):
     return first
 
 
+def first_starts(events):
+    met, first = {-1}, []
+    for event in events:
+        if event[1] not in met:
+            met.add(event[1])
+            first.append(event)
+    return first
+
+
 def visitors(time_s, user, events, n_newest):
     """`events` of one item."""
     newest_first = sorted(enumerate(events), key=lambda one: (-one[1][0], -one[0]))

@@ -12,12 +12,18 @@ from graphrec.errors import DataError, LeakageError
 from graphrec.ranking.features.declared import EVENTS, Asked, Feature, FeatureFamily
 from graphrec.ranking.features.evidence_features import EvidenceFeatures, GivenFeatures
 from graphrec.ranking.features.history_features import ContextFeatures, PairHistoryFeatures
+from graphrec.ranking.features.list_features import (
+    POSITION,
+    ListPlaceFeatures,
+    ListValueFeatures,
+)
 from graphrec.ranking.features.name_features import NameFeatures, NamesOfItems
 from graphrec.ranking.features.popularity_features import AgeFeatures, PopularityFeatures
 from graphrec.ranking.features.settings import FeatureSettings
 from graphrec.ranking.features.step_features import StepFeatures
 from graphrec.ranking.features.stream_features import PairStreamFeatures, Rate, RateFeatures
 from graphrec.ranking.features.streams import PendingStreams, refuse_unknown_rows
+from graphrec.ranking.features.value_features import ValueFeatures
 from graphrec.ranking.features.visitor_features import (
     ArrivalFeatures,
     NewcomerFeatures,
@@ -39,7 +45,9 @@ class FeatureInputs:
         streams: Other events by name, such as likes or what was shown; each becomes known strictly
             before the moment of a question.
         rates: Rates between streams.
-        given: Names of columns that come with a list as it was shown.
+        values: Streams whose weights are values, such as ratings.
+        given: Names of columns that come with a list as it was shown; `position` is the 0-based
+            place in it.
     """
 
     source_names: tuple[str, ...] = ()
@@ -47,6 +55,7 @@ class FeatureInputs:
     published_s: Int64[np.ndarray, " items"] | None = None
     streams: Mapping[str, Interactions] = field(default_factory=dict)
     rates: tuple[Rate, ...] = ()
+    values: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
 
 
@@ -59,8 +68,8 @@ class FeatureBuilder:
         """Know what features there are; see `FeatureInputs`.
 
         Raises:
-            DataError: A stream is not sorted, a rate names a stream that is not there, or two
-                columns have one name.
+            DataError: A stream is not sorted, a rate or values name a stream that is not there, or
+                two columns have one name.
         """
         self._inputs = inputs or FeatureInputs()
         self._families = _families(self._inputs, settings or FeatureSettings())
@@ -217,8 +226,14 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
     if inputs.streams:
         names_of_streams = tuple(inputs.streams)
         families.append(PairStreamFeatures(names_of_streams, settings.rate_hours * HOUR_S))
+    families += [ValueFeatures(name, inputs.names, settings.value_prior) for name in inputs.values]
     if inputs.given:
         families.append(GivenFeatures(inputs.given))
+        values = tuple(name for name in inputs.given if name != POSITION)
+        if values:
+            families.append(ListValueFeatures(values))
+    if POSITION in inputs.given:
+        families.append(ListPlaceFeatures())
     return tuple(families)
 
 
@@ -232,6 +247,11 @@ def _refuse_unknown_streams(inputs: FeatureInputs) -> None:
                     f"rate {rate.name} of stream {stream!r} — there are "
                     f"{', '.join((EVENTS, *inputs.streams))}"
                 )
+    for stream in inputs.values:
+        if stream != EVENTS and stream not in inputs.streams:
+            raise DataError(
+                f"values of stream {stream!r} — there are {', '.join((EVENTS, *inputs.streams))}"
+            )
 
 
 def _seconds(hours: tuple[float, ...]) -> tuple[float, ...]:

@@ -66,3 +66,6 @@ class FeatureSettings(BaseModel):
     rate_prior: Annotated[float, Field(gt=0, le=10_000)] = Field(
         20.0, description="Events that the prior of a rate is worth."
     )
+    value_prior: Annotated[float, Field(gt=0, le=10_000)] = Field(
+        5.0, description="Values that the mean above is worth in a mean of values."
+    )

@@ -123,6 +123,8 @@ class World:
         row |= slow.counts("item", fading, of_item(self.events), time_s)
         first = of_item(slow.first_visits(self.events))
         row |= slow.counts("arrive", scales("", settings.arrival_hours, False), first, time_s)
+        start = of_item(slow.first_starts(self.events))
+        row |= slow.counts("newcomer", scales("", settings.newcomer_hours, False), start, time_s)
         row |= slow.visitors(time_s, user, of_item(self.events), settings.newest_visits)
         steps = slow.all_steps(self.events, settings.step_reach, settings.step_discount)
         half_life_s, n_recent = 3600 * settings.step_hours, settings.recent_items

@@ -125,9 +125,9 @@ def test_fitting_on_all_equals_fitting_on_a_part_and_absorbing_the_rest(world, d
 @SPARE
 @given(worlds(), st.randoms(use_true_random=False))
 def test_counters_do_not_mind_the_order_of_arrival(world, random):
-    # Steps follow the order of arrival; first visits are those that arrived first; newest events of
-    # equal times stand in the order of arrival.
-    minds = ("step.", "arrive.", "visit.others", "visit.mine", "visit.users")
+    # Steps follow the order of arrival; first visits and starts are those that arrived first; the
+    # newest events of equal times stand in the order of arrival.
+    minds = ("step.", "arrive.", "newcomer.", "visit.others", "visit.mine", "visit.users")
     in_order = world.ready()
     keeps = [n for n, name in enumerate(in_order.names) if not name.startswith(minds)]
     before = table_of(world, in_order)[..., keeps]

@@ -74,7 +74,9 @@ def test_a_rich_log_leaves_no_column_empty_but_those_of_a_silent_source_and_of_l
     table = table_of(world, builder)
     empty = {name for n, name in enumerate(builder.names) if np.isnan(table[..., n]).all()}
     silent = {f"silent.{what}" for what in ("score", "gap", "place")}
-    assert empty == silent | {"shown.price", "shown.place"}
+    within = ("rank", "z", "from_last", "from_met")
+    listed = {f"list.{name}_{what}" for name in ("price", "place") for what in within}
+    assert empty == silent | {"shown.price", "shown.place"} | listed
 
 
 def test_features_by_hand():
