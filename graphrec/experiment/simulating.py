@@ -13,9 +13,11 @@ from graphrec.evaluation.loop_report import write_loop_report
 from graphrec.evaluation.provenance import provenance_of
 from graphrec.events.world import WorldSettings
 from graphrec.events.world.closed_loop import Opening, live_loop, open_world
+from graphrec.events.world.policy import Policy
+from graphrec.experiment.loop_ranker import Shelf
 from graphrec.experiment.policies import build_policy
 from graphrec.experiment.reading import read_yaml, settings_of
-from graphrec.experiment.simulation_settings import PolicyChoice, SimulationSettings
+from graphrec.experiment.simulation_settings import SimulationSettings
 from graphrec.experiment.worlds import world_settings
 
 Progress = Callable[[str, int, int], None]
@@ -30,11 +32,13 @@ class SimulationRun:
         settings: What was asked.
         figures: What came of each policy.
         report: Path of the HTML page; `result.json` lies beside it.
+        notes: What policies did without, each with its policy and seed.
     """
 
     settings: SimulationSettings
     figures: LoopFigures
     report: Path
+    notes: tuple[str, ...] = ()
 
 
 def load_simulation(path: Path) -> SimulationSettings:
@@ -69,14 +73,18 @@ def run_simulation(
     names = [choice.name or choice.policy for choice in settings.policies]
     outcomes: dict[str, list[Outcomes]] = {name: [] for name in names}
     seconds = dict.fromkeys(names, LoopSeconds(0.0, 0.0, 0.0, 0))
+    notes: list[str] = []
     n_lives, n_over = len(names) * len(settings.seeds), 0
     for seed in settings.seeds:
         world = settings.world.model_copy(update={"seed": seed})
         threads = len(os.sched_getaffinity(0))
         opening = open_world(world, settings.warm_up_days, threads=threads)
+        shelf: Shelf = {}
         for name, choice in zip(names, settings.policies, strict=True):
-            outcome, spent = _live(choice, opening, settings, seed)
+            policy = build_policy(choice, seed, shelf)
+            outcome, spent = _live(policy, opening, settings)
             outcomes[name].append(outcome)
+            notes += [f"{name}, seed {seed}: {note}" for note in getattr(policy, "notes", ())]
             seconds[name] = _sum(seconds[name], spent)
             n_over += 1
             if progress is not None:
@@ -92,13 +100,12 @@ def run_simulation(
         settings.world.name, "", settings.intervals.seed, settings.model_dump(mode="json")
     )
     report = write_loop_report(figures, folder, provenance, title=settings.name)
-    return SimulationRun(settings, figures, report)
+    return SimulationRun(settings, figures, report, tuple(notes))
 
 
 def _live(
-    choice: PolicyChoice, opening: Opening, settings: SimulationSettings, seed: int
+    policy: Policy, opening: Opening, settings: SimulationSettings
 ) -> tuple[Outcomes, LoopSeconds]:
-    policy = build_policy(choice, seed)
     start = perf_counter()
     policy.fit(opening.dataset, opening.cut_s)
     fit_s = perf_counter() - start

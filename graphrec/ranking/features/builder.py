@@ -12,6 +12,7 @@ from graphrec.errors import DataError, LeakageError
 from graphrec.ranking.features.declared import EVENTS, Asked, Feature, FeatureFamily
 from graphrec.ranking.features.evidence_features import EvidenceFeatures, GivenFeatures
 from graphrec.ranking.features.history_features import ContextFeatures, PairHistoryFeatures
+from graphrec.ranking.features.item_columns import Fit, ItemColumnFeatures
 from graphrec.ranking.features.list_features import (
     POSITION,
     ListPlaceFeatures,
@@ -44,8 +45,11 @@ class FeatureInputs:
         published_s: When each item was published, UTC seconds; None: not known.
         streams: Other events by name, such as likes or what was shown; each becomes known strictly
             before the moment of a question.
-        rates: Rates between streams.
+        rates: Rates between streams, by item.
+        publisher_rates: The same by publisher, where names of the kind `publisher` are known.
         values: Streams whose weights are values, such as ratings.
+        numbers: Columns of items by name, known from publication on; NaN is missing.
+        fits: Properties that users and items share, by name.
         given: Names of columns that come with a list as it was shown; `position` is the 0-based
             place in it.
     """
@@ -55,7 +59,10 @@ class FeatureInputs:
     published_s: Int64[np.ndarray, " items"] | None = None
     streams: Mapping[str, Interactions] = field(default_factory=dict)
     rates: tuple[Rate, ...] = ()
+    publisher_rates: tuple[Rate, ...] = ()
     values: tuple[str, ...] = ()
+    numbers: Mapping[str, Float32[np.ndarray, " items"]] = field(default_factory=dict)
+    fits: Mapping[str, Fit] = field(default_factory=dict)
     given: tuple[str, ...] = ()
 
 
@@ -144,7 +151,7 @@ class FeatureBuilder:
 
         Raises:
             DataError: A candidate or a past item has no row, or shapes do not fit together.
-            LeakageError: A query is older than the streams that were told for an earlier one.
+            LeakageError: A query is no later than an event of a stream that an earlier query told.
         """
         candidates = replace(candidates, item_row=np.ascontiguousarray(candidates.item_row))
         self._check(queries, candidates, given or {})
@@ -167,8 +174,8 @@ class FeatureBuilder:
                 f"features were asked for as of {time_s} s after streams were told up to "
                 f"{self._told_until_s} s — ask in order of time"
             )
-        self._told_until_s = time_s
         for name, events in self._streams.told_before(time_s):
+            self._told_until_s = max(self._told_until_s, int(events.time_s[-1]) + 1)
             for family in self._families:
                 family.absorb(name, events)
 
@@ -223,6 +230,17 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
         families.append(
             RateFeatures(inputs.rates, settings.rate_hours * HOUR_S, settings.rate_prior)
         )
+    if inputs.publisher_rates and "publisher" in inputs.names:
+        families.append(
+            RateFeatures(
+                inputs.publisher_rates,
+                settings.rate_hours * HOUR_S,
+                settings.rate_prior,
+                inputs.names["publisher"].first(),
+            )
+        )
+    if inputs.numbers or inputs.fits:
+        families.append(ItemColumnFeatures(inputs.numbers, inputs.fits))
     if inputs.streams:
         names_of_streams = tuple(inputs.streams)
         families.append(PairStreamFeatures(names_of_streams, settings.rate_hours * HOUR_S))
