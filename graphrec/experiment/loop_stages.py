@@ -108,9 +108,9 @@ def loop_feature_inputs(
         dataset.published_s(),
         streams,
         _RATES,
-        _PUBLISHER_RATES,
-        numbers,
-        _fits(dataset),
+        publisher_rates=_PUBLISHER_RATES,
+        numbers=numbers,
+        fits=_fits(dataset),
     )
 
 

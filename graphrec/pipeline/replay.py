@@ -36,11 +36,15 @@ class ReplaySettings(BaseModel):
     n_lists: int = Field(
         30_000, ge=1, le=100_000_000, description="Questions at most, drawn evenly from the span."
     )
-    n_top: int = Field(
-        30, ge=1, le=100_000, description="Best retrieved candidates that each list holds."
+    n_top: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Best retrieved candidates that each list holds; null: all. A ranker that "
+        "never met the worse ones puts them too high.",
     )
     n_drawn: int = Field(
-        30, ge=0, le=100_000, description="Further candidates drawn from what was retrieved."
+        0, ge=0, le=100_000, description="Further candidates drawn from what was retrieved."
     )
     seen: SeenPolicy = Field("allow", description="What happens to items of the history.")
     stale_batch: int = Field(
@@ -131,13 +135,16 @@ def _ask(
     is_target = found.item_row == target[:, None]
     kept = _kept(is_target, found.item_row != NO_ROW, settings, rng)
     features = builder.build(queries, found)[kept]
+    row, place = np.nonzero(kept)
+    # By item: boosted trees break ties by the order of rows, which must tell nothing.
+    order = np.lexsort((found.item_row[row, place], row))
     return _Part(
-        features,
+        features[order],
         kept.sum(axis=1),
         queries.time_s,
         queries.user_row,
-        found.item_row[kept],
-        is_target[kept].astype(np.float32),
+        found.item_row[kept][order],
+        is_target[kept][order].astype(np.float32),
     )
 
 
