@@ -9,6 +9,8 @@ from graphrec.events.log import EventLog
 from graphrec.events.world.draws import Draws
 from graphrec.events.world.mixture import MixturePolicy
 from graphrec.events.world.policy import PageRequests, Pages, Policy, ShownPages
+from graphrec.experiment.loop_ranker import Shelf
+from graphrec.experiment.loop_settings import PipelineChoice
 from graphrec.experiment.simulation_settings import (
     LoggingChoice,
     PolicyChoice,
@@ -24,12 +26,13 @@ WATCHES = ("watch",)
 """Event types that sources learn from."""
 
 
-def build_policy(choice: PolicyChoice, seed: int) -> Policy:
+def build_policy(choice: PolicyChoice, seed: int, shelf: Shelf | None = None) -> Policy:
     """The policy that `choice` describes, not yet fitted.
 
     Args:
         choice: As an experiment gives it.
         seed: Seed of the world it will live in, for policies that draw.
+        shelf: What pipelines fitted on the same log have learnt; see `PipelinePolicy`.
     """
     match choice:
         case LoggingChoice():
@@ -44,6 +47,11 @@ def build_policy(choice: PolicyChoice, seed: int) -> Policy:
                 PopularSource(choice.fallback),
                 hide_seen=choice.hide_seen,
             )
+        case PipelineChoice():
+            # Rankers and their libraries are an extra of their own.
+            from graphrec.experiment.pipeline_policy import PipelinePolicy
+
+            return PipelinePolicy(choice, seed, shelf)
 
 
 class RandomPolicy:

@@ -13,9 +13,11 @@ from graphrec.evaluation.loop_report import write_loop_report
 from graphrec.evaluation.provenance import provenance_of
 from graphrec.events.world import WorldSettings
 from graphrec.events.world.closed_loop import Opening, live_loop, open_world
+from graphrec.events.world.policy import Policy
+from graphrec.experiment.loop_ranker import Shelf
 from graphrec.experiment.policies import build_policy
 from graphrec.experiment.reading import read_yaml, settings_of
-from graphrec.experiment.simulation_settings import PolicyChoice, SimulationSettings
+from graphrec.experiment.simulation_settings import SimulationSettings
 from graphrec.experiment.worlds import world_settings
 
 Progress = Callable[[str, int, int], None]
@@ -74,8 +76,10 @@ def run_simulation(
         world = settings.world.model_copy(update={"seed": seed})
         threads = len(os.sched_getaffinity(0))
         opening = open_world(world, settings.warm_up_days, threads=threads)
+        shelf: Shelf = {}
         for name, choice in zip(names, settings.policies, strict=True):
-            outcome, spent = _live(choice, opening, settings, seed)
+            policy = build_policy(choice, seed, shelf)
+            outcome, spent = _live(policy, opening, settings)
             outcomes[name].append(outcome)
             seconds[name] = _sum(seconds[name], spent)
             n_over += 1
@@ -96,9 +100,8 @@ def run_simulation(
 
 
 def _live(
-    choice: PolicyChoice, opening: Opening, settings: SimulationSettings, seed: int
+    policy: Policy, opening: Opening, settings: SimulationSettings
 ) -> tuple[Outcomes, LoopSeconds]:
-    policy = build_policy(choice, seed)
     start = perf_counter()
     policy.fit(opening.dataset, opening.cut_s)
     fit_s = perf_counter() - start

@@ -9,6 +9,7 @@ from graphrec.evaluation.closed_loop import OutcomeSettings
 from graphrec.evaluation.intervals import IntervalSettings
 from graphrec.events.world.closed_loop import LoopSettings
 from graphrec.events.world.settings import WorldSettings
+from graphrec.experiment.loop_settings import PipelineChoice
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.retrieval.popular import PopularSettings
 from graphrec.retrieval.walk_settings import WalkSettings
@@ -57,7 +58,8 @@ class WalkChoice(_Choice):
 
 
 PolicyChoice = Annotated[
-    LoggingChoice | RandomChoice | PopularChoice | WalkChoice, Field(discriminator="policy")
+    LoggingChoice | RandomChoice | PopularChoice | WalkChoice | PipelineChoice,
+    Field(discriminator="policy"),
 ]
 
 

@@ -1,6 +1,6 @@
 """Scores as probabilities: fitted with scikit-learn, applied with NumPy alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from graphrec.errors import DataError, SettingsError, SnapshotError
 
-CalibrationMethod = Literal["isotonic", "platt"]
+CalibrationMethod = Literal["isotonic", "platt", "log_odds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,25 @@ class PlattCalibration:
     Attributes:
         slope: Log odds per unit of score.
         intercept: Log odds at score 0.
+        of_log_odds: The score is a probability, and its log odds stand in the formula, so that
+            slope 1 and intercept 0 change nothing.
     """
 
     slope: float
     intercept: float
+    of_log_odds: bool = False
 
     def apply(self, score: Float32[np.ndarray, " pairs"]) -> Float32[np.ndarray, " pairs"]:
         """Probability of each score, in [0, 1]."""
-        log_odds = self.slope * score.astype(np.float64) + self.intercept
+        x = score.astype(np.float64)
+        log_odds = self.slope * (_log_odds(x) if self.of_log_odds else x) + self.intercept
         # The logistic function by way of tanh, which does not overflow.
         return (0.5 + 0.5 * np.tanh(0.5 * log_odds)).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """As values that JSON can hold."""
-        return {"method": "platt", "slope": self.slope, "intercept": self.intercept}
+        method = "log_odds" if self.of_log_odds else "platt"
+        return {"method": method, "slope": self.slope, "intercept": self.intercept}
 
 
 Calibration = IsotonicCalibration | PlattCalibration
@@ -74,7 +79,8 @@ def fit_calibration(
     Args:
         score: Scores, finite.
         outcome: What came of each, in [0, 1]; NaN where unknown, which is left out.
-        method: `isotonic` needs about a thousand outcomes, `platt` some dozens.
+        method: `isotonic` needs about a thousand outcomes, `platt` some dozens; `log_odds` is
+            `platt` on the log odds of scores that are probabilities.
         weight: How much each outcome counts, >= 0; None for alike.
 
     Raises:
@@ -92,7 +98,11 @@ def fit_calibration(
         raise DataError(f"an outcome is {y[(y < 0) | (y > 1)][0]} — probabilities are in [0, 1]")
     if len(np.unique(y[w > 0])) < 2:
         raise DataError(f"{len(y)} known outcomes, all alike — a calibration needs different ones")
-    return _fit_isotonic(x, y, w) if method == "isotonic" else _fit_platt(x, y, w)
+    if method == "isotonic":
+        return _fit_isotonic(x, y, w)
+    if method == "platt":
+        return _fit_platt(x, y, w)
+    return replace(_fit_platt(_log_odds(x), y, w), of_log_odds=True)
 
 
 def calibration_of_json(said: dict[str, Any]) -> Calibration:
@@ -107,11 +117,12 @@ def calibration_of_json(said: dict[str, Any]) -> Calibration:
                 return IsotonicCalibration(
                     np.array(said["score"], np.float64), np.array(said["probability"], np.float64)
                 )
-            case "platt":
-                return PlattCalibration(float(said["slope"]), float(said["intercept"]))
+            case "platt" | "log_odds" as method:
+                slope, intercept = float(said["slope"]), float(said["intercept"])
+                return PlattCalibration(slope, intercept, method == "log_odds")
     except (KeyError, TypeError, ValueError) as error:
         raise SnapshotError("not a calibration, or a damaged one") from error
-    raise SnapshotError(f"no calibration called {said['method']!r} — isotonic or platt")
+    raise SnapshotError(f"no calibration called {said['method']!r} — isotonic, platt or log_odds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +222,12 @@ def _fit_platt(
     )
     slope = float(fitted.coef_[0, 0]) / spread
     return PlattCalibration(slope, float(fitted.intercept_[0]) - slope * centre)
+
+
+def _log_odds(probability: Float64[np.ndarray, " pairs"]) -> Float64[np.ndarray, " pairs"]:
+    p = np.clip(probability, 1e-7, 1.0 - 1e-7)
+    odds: Float64[np.ndarray, " pairs"] = p / (1.0 - p)
+    return np.asarray(np.log(odds))
 
 
 def _missing() -> SettingsError:

@@ -10,7 +10,8 @@ from graphrec.errors import DataError
 class ObjectiveWeights(BaseModel):
     """What each objective is worth.
 
-    value = Σ weight · estimate + after_weight · estimate of `after_objective` · value after
+    value = Σ weight · estimate [· estimate of what it is given]
+    + after_weight · estimate of `after_objective` · value after
 
     With `{"engagement": 1}` and `after_weight` 1 it is Pr(engagement) · (1 + value after): what
     comes after an item counts only as far as the item itself is taken up.
@@ -30,6 +31,12 @@ class ObjectiveWeights(BaseModel):
         "engagement", description="Objective that has to come true for what is after it to count."
     )
 
+    given: dict[str, str] = Field(
+        {},
+        description="Objectives that only come true once another one has, by name: their estimate "
+        "is multiplied by that one's, such as satisfaction with a watch by its chance.",
+    )
+
     @field_validator("weights")
     @classmethod
     def _finite(cls, weights: dict[str, float]) -> dict[str, float]:
@@ -44,7 +51,12 @@ class ObjectiveWeights(BaseModel):
         Raises:
             DataError: A weight names an objective that is not among `names`.
         """
-        needed = {*self.weights, *((self.after_objective,) if self.after_weight else ())}
+        needed = {
+            *self.weights,
+            *self.given,
+            *self.given.values(),
+            *((self.after_objective,) if self.after_weight else ()),
+        }
         for name in sorted(needed):
             if name not in names:
                 raise DataError(f"no objective {name!r} — there are {', '.join(names)}")
@@ -70,7 +82,12 @@ def blend_value(
     Raises:
         DataError: A weight names an objective that is not among `names`.
     """
-    value: Float32[np.ndarray, " pairs"] = heads @ weights.of_heads(names)
+    worth, each = weights.of_heads(names), heads
+    if weights.given:
+        each = heads.copy()
+        for name, first in weights.given.items():
+            each[:, names.index(name)] *= heads[:, names.index(first)]
+    value: Float32[np.ndarray, " pairs"] = each @ worth
     if value_after is not None and weights.after_weight:
         taken_up = heads[:, names.index(weights.after_objective)]
         value = value + np.float32(weights.after_weight) * taken_up * np.nan_to_num(value_after)

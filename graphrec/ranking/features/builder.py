@@ -12,6 +12,7 @@ from graphrec.errors import DataError, LeakageError
 from graphrec.ranking.features.declared import EVENTS, Asked, Feature, FeatureFamily
 from graphrec.ranking.features.evidence_features import EvidenceFeatures, GivenFeatures
 from graphrec.ranking.features.history_features import ContextFeatures, PairHistoryFeatures
+from graphrec.ranking.features.item_columns import Fit, ItemColumnFeatures
 from graphrec.ranking.features.name_features import NameFeatures, NamesOfItems
 from graphrec.ranking.features.popularity_features import AgeFeatures, PopularityFeatures
 from graphrec.ranking.features.settings import FeatureSettings
@@ -34,7 +35,10 @@ class FeatureInputs:
         published_s: When each item was published, UTC seconds; None: not known.
         streams: Other events by name, such as likes or what was shown; each becomes known strictly
             before the moment of a question.
-        rates: Rates between streams.
+        rates: Rates between streams, by item.
+        publisher_rates: The same by publisher, where names of the kind `publisher` are known.
+        numbers: Columns of items by name, known from publication on; NaN is missing.
+        fits: Properties that users and items share, by name.
         given: Names of columns that come with a list as it was shown.
     """
 
@@ -43,6 +47,9 @@ class FeatureInputs:
     published_s: Int64[np.ndarray, " items"] | None = None
     streams: Mapping[str, Interactions] = field(default_factory=dict)
     rates: tuple[Rate, ...] = ()
+    publisher_rates: tuple[Rate, ...] = ()
+    numbers: Mapping[str, Float32[np.ndarray, " items"]] = field(default_factory=dict)
+    fits: Mapping[str, Fit] = field(default_factory=dict)
     given: tuple[str, ...] = ()
 
 
@@ -117,7 +124,7 @@ class FeatureBuilder:
 
         Raises:
             DataError: A candidate or a past item has no row.
-            LeakageError: A query is older than the streams that were told for an earlier one.
+            LeakageError: A query is no later than an event of a stream that an earlier query told.
         """
         item_row = np.ascontiguousarray(candidates.item_row)
         table = np.full((*item_row.shape, len(self.features)), np.nan, np.float32)
@@ -140,8 +147,8 @@ class FeatureBuilder:
                 f"features were asked for as of {time_s} s after streams were told up to "
                 f"{self._told_until_s} s — ask in order of time"
             )
-        self._told_until_s = time_s
         for name, events in self._streams.told_before(time_s):
+            self._told_until_s = max(self._told_until_s, int(events.time_s[-1]) + 1)
             for family in self._families:
                 family.absorb(name, events)
 
@@ -181,6 +188,17 @@ def _families(inputs: FeatureInputs, settings: FeatureSettings) -> tuple[Feature
         families.append(
             RateFeatures(inputs.rates, settings.rate_hours * HOUR_S, settings.rate_prior)
         )
+    if inputs.publisher_rates and "publisher" in inputs.names:
+        families.append(
+            RateFeatures(
+                inputs.publisher_rates,
+                settings.rate_hours * HOUR_S,
+                settings.rate_prior,
+                inputs.names["publisher"].first(),
+            )
+        )
+    if inputs.numbers or inputs.fits:
+        families.append(ItemColumnFeatures(inputs.numbers, inputs.fits))
     if inputs.streams:
         names_of_streams = tuple(inputs.streams)
         families.append(PairStreamFeatures(names_of_streams, settings.rate_hours * HOUR_S))

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
+from graphrec.arrays import NO_ROW
 from graphrec.kernels.rank_features import fill_pair_table, fill_rates
 from graphrec.ranking.features.counters import PairCounters, RowCounters, pair_keys
 from graphrec.ranking.features.declared import Asked, Feature
@@ -31,21 +32,30 @@ class Rate:
 class RateFeatures:
     """Smoothed, fading rates of an item: clicks a showing, likes a watch, reports a watch."""
 
-    def __init__(self, rates: tuple[Rate, ...], half_life_s: float, prior_strength: float) -> None:
+    def __init__(
+        self,
+        rates: tuple[Rate, ...],
+        half_life_s: float,
+        prior_strength: float,
+        publisher: Int32[np.ndarray, " items"] | None = None,
+    ) -> None:
         """Know which rates.
 
         Args:
             rates: The rates.
             half_life_s: Of counts, seconds.
             prior_strength: Events that the prior is worth.
+            publisher: Publisher of each item, -1 for none: rates are by publisher. None: by item.
         """
         self._rates = rates
+        self._publisher = publisher
         self._prior_strength = prior_strength
         self._above = {rate.numerator: RowCounters((half_life_s,)) for rate in rates}
         self._below = {rate.denominator: RowCounters((half_life_s,)) for rate in rates}
+        family = "rate" if publisher is None else "publisher_rate"
         self.features = tuple(
             Feature(
-                f"rate.{rate.name}",
+                f"{family}.{rate.name}",
                 f"{rate.numerator} for each of {rate.denominator}, fading, smoothed",
                 "1",
                 "streams",
@@ -60,21 +70,27 @@ class RateFeatures:
 
     def absorb(self, stream: str, events: Interactions) -> None:
         """Count events of a stream that a rate names."""
+        if stream not in self._above and stream not in self._below:
+            return
+        row, n_rows = self._rows(events.item_row), events.n_items
+        time_s, weight = events.time_s, events.weight
+        if self._publisher is not None:
+            known = row >= 0
+            row, time_s, weight = row[known], time_s[known], weight[known]
+            n_rows = int(self._publisher.max(initial=-1)) + 1
         if stream in self._above:
-            self._above[stream].absorb(
-                events.time_s, events.item_row, events.weight, events.n_items
-            )
+            self._above[stream].absorb(time_s, row, weight, n_rows)
         if stream in self._below:
-            ones = np.ones(len(events), np.float32)
-            self._below[stream].absorb(events.time_s, events.item_row, ones, events.n_items)
+            self._below[stream].absorb(time_s, row, np.ones(len(row), np.float32), n_rows)
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write a column a rate."""
+        row = self._rows(asked.item_row)
         for n, rate in enumerate(self._rates):
             above, below = self._above[rate.numerator], self._below[rate.denominator]
             fill_rates(
                 asked.time_s,
-                asked.item_row,
+                row,
                 above.half_life_s,
                 above.decayed,
                 above.last_s,
@@ -85,6 +101,13 @@ class RateFeatures:
                 at + n,
                 out,
             )
+
+    def _rows(self, item_row: Int32[np.ndarray, " *any"]) -> Int32[np.ndarray, " *any"]:
+        if self._publisher is None:
+            return item_row
+        known = (item_row >= 0) & (item_row < len(self._publisher))
+        row = np.where(known, self._publisher[np.where(known, item_row, 0)], np.int32(NO_ROW))
+        return np.ascontiguousarray(row, np.int32)
 
 
 class PairStreamFeatures:
