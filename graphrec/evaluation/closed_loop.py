@@ -44,6 +44,7 @@ MEASURES: Final = (
     Measure("watch_minutes", "Minutes watched per user and day.", "more"),
     Measure("watches", "Watches per user and day.", "more"),
     Measure("sessions", "Sessions per user and day.", "more"),
+    Measure("minutes_a_session", "Minutes watched per session.", "more"),
     Measure("ctr", "Shown items that were watched from the page, share.", "more"),
     Measure("page_ctr", "Pages with at least one watch, share.", "more"),
     Measure("satisfied", "Watches that satisfied, share; the users' own truth.", "more"),
@@ -64,6 +65,10 @@ MEASURES: Final = (
     Measure("niche_entropy", "Entropy of the niches of a page, bits.", "neither"),
     Measure("publisher_diversity", "Pairs of items of a page of two publishers, share.", "neither"),
 )
+
+OF_THINGS: Final = ("items_shown", "publishers_watched", "new_items_found")
+"""Those of `WHOLE` that are shares of items or of publishers, so that policies can be compared item
+by item."""
 
 WHOLE: Final = (
     Measure("items_shown", "Items out that were shown to anybody, share.", "more"),
@@ -99,11 +104,13 @@ class Outcomes:
         by_user: Every one of `MEASURES`, by user: those who had not left before, signed up by the
             end; the same users for every policy.
         whole: Every one of `WHOLE`; NaN where it does not apply.
+        by_thing: Every one of `OF_THINGS`, by item or publisher; the same ones for every policy.
         over_days: Every one of `OVER_DAYS`, by day; NaN where it does not apply.
     """
 
     by_user: Mapping[str, Ratio]
     whole: Mapping[str, float]
+    by_thing: Mapping[str, Ratio]
     over_days: Mapping[str, Float64[np.ndarray, " days"]]
 
 
@@ -133,8 +140,10 @@ def outcomes_of(
         measure.name: Ratio(*(column[counted] for column in measures[measure.name]))
         for measure in MEASURES
     }
-    whole = _creators(life, watches, truth, settings or OutcomeSettings())
-    return Outcomes(by_user, whole, _over_days(life, watches))
+    things, gini = _creators(life, watches, truth, settings or OutcomeSettings())
+    whole = {**{name: things[name].value for name in OF_THINGS}, "publisher_gini": gini}
+    whole = {measure.name: whole[measure.name] for measure in WHOLE}
+    return Outcomes(by_user, whole, things, _over_days(life, watches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +194,12 @@ def _engagement(
     n_pages = np.bincount(viewer, minlength=n_users).astype(np.float64)
     shown = np.bincount(viewer, pages["n_shown"].astype(np.float64), minlength=n_users)
     lived = life.visitor[life.visit["start_s"] >= 0]
+    sessions = np.bincount(lived, minlength=n_users).astype(np.float64)
     return {
         "watch_minutes": (watches.sums(watches.watched_s / 60.0), days),
         "watches": (watches.sums(np.ones(len(watches.user))), days),
-        "sessions": (np.bincount(lived, minlength=n_users).astype(np.float64), days),
+        "sessions": (sessions, days),
+        "minutes_a_session": (watches.sums(watches.watched_s / 60.0), sessions),
         "ctr": (np.bincount(viewer, clicks.astype(np.float64), minlength=n_users), shown),
         "page_ctr": (
             np.bincount(viewer, (clicks > 0).astype(np.float64), minlength=n_users),
@@ -292,7 +303,7 @@ def _variety_of(kind: Int32[np.ndarray, "pages places"]) -> tuple[np.ndarray, ..
 
 def _creators(
     life: Lived, watches: _Watches, truth: GroundTruth, settings: OutcomeSettings
-) -> dict[str, float]:
+) -> tuple[dict[str, Ratio], float]:
     items = truth.items
     start_s = int(truth.habits["period_start_s"][0]) + life.first_day * DAY_S
     end_s = start_s + life.days * DAY_S
@@ -306,13 +317,18 @@ def _creators(
         items["published_s"] < end_s - settings.found_days * DAY_S
     )
     count = np.bincount(watches.item, minlength=len(items))
-    found = count[is_new] >= settings.found_watches
-    return {
-        "items_shown": float(shown[out].mean()) if out.any() else float("nan"),
-        "publishers_watched": len(np.unique(row)) / max(len(publishers), 1),
-        "publisher_gini": exposure_gini(row[:, None], len(publishers)),
-        "new_items_found": float(found.mean()) if len(found) else float("nan"),
+    found = is_new & (count >= settings.found_watches)
+    watched = np.bincount(row, minlength=len(publishers)) > 0
+    shares = {
+        "items_shown": (shown & out, out),
+        "publishers_watched": (watched, np.ones(len(publishers), np.bool_)),
+        "new_items_found": (found, is_new),
     }
+    things = {
+        name: Ratio(part.astype(np.float64), of.astype(np.float64))
+        for name, (part, of) in shares.items()
+    }
+    return things, exposure_gini(row[:, None], len(publishers))
 
 
 def _over_days(life: Lived, watches: _Watches) -> dict[str, Float64[np.ndarray, " days"]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphrec.errors import DataError
-from graphrec.evaluation.closed_loop import MEASURES, OVER_DAYS, WHOLE, Outcomes
+from graphrec.evaluation.closed_loop import MEASURES, OF_THINGS, OVER_DAYS, WHOLE, Outcomes
 from graphrec.evaluation.intervals import Comparison, Interval, IntervalSettings
 from graphrec.evaluation.ratios import Ratio, bootstrap_ratios, compare_ratios
 
@@ -38,7 +38,8 @@ class PolicyFigures:
         whole: Every one of `WHOLE`, the mean of the worlds.
         by_world: Every one of both, world by world.
         over_days: Every one of `OVER_DAYS`, by day, the mean of the worlds.
-        against_first: This policy less the first one, by measure; None for the first one.
+        against_first: This policy less the first one, by every one of `MEASURES` (the same users)
+            and of `OF_THINGS` (the same items or publishers); None for the first one.
         differences_by_world: The same for every one of `MEASURES` and `WHOLE`, world by world.
         seconds: What it took.
     """
@@ -82,8 +83,9 @@ def figures_of_loop(
 ) -> LoopFigures:
     """Put policies beside each other.
 
-    Intervals and tests draw or swap users of all worlds. They do not know that users of one world
-    meet in what is popular there, nor how worlds differ: for that see the figures world by world.
+    Intervals and tests draw or swap users of all worlds (for shares of items, items). They do not
+    know that users of one world meet in what is popular there, or that items compete for places,
+    nor how worlds differ: for that see the figures world by world.
 
     Args:
         outcomes: What came of each policy in each world, worlds in the order of `seeds`.
@@ -107,6 +109,14 @@ def figures_of_loop(
     }
     first, *others = joined
     against = compare_ratios(joined[first], {name: joined[name] for name in others}, settings)
+    for measure in OF_THINGS:
+        things = {
+            name: {measure: Ratio.join([world.by_thing[measure] for world in worlds])}
+            for name, worlds in outcomes.items()
+        }
+        compared = compare_ratios(things[first], {name: things[name] for name in others}, settings)
+        for name in others:
+            against[name].update(compared[name])
     by_world = {name: _by_world(worlds) for name, worlds in outcomes.items()}
     return LoopFigures(
         seeds,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from graphrec.evaluation import page, plots
-from graphrec.evaluation.closed_loop import MEASURES, OVER_DAYS, WHOLE, Measure
+from graphrec.evaluation.closed_loop import MEASURES, OF_THINGS, OVER_DAYS, WHOLE, Measure
 from graphrec.evaluation.intervals import Comparison
 from graphrec.evaluation.loop_figures import LoopFigures, PolicyFigures
 from graphrec.evaluation.provenance import Provenance
@@ -102,12 +102,12 @@ def _differences(figures: LoopFigures) -> str:
                 if policy.against_first is not None
             ],
         )
-        for measure in MEASURES
+        for measure in (*MEASURES, *(one for one in WHOLE if one.name in OF_THINGS))
     ]
     caption = (
-        f"Each policy less {first.policy}, on the same users: difference, its interval, and the "
-        "chance of one this large if both were alike (users swapped at random, corrected by Holm "
-        "for the policies of a row); and in how many worlds the difference points the same way."
+        f"Each policy less {first.policy}, on the same users, items or publishers: difference, its "
+        "interval, and the chance of one this large if both were alike (swapped at random, "
+        "corrected by Holm for the policies of a row); in how many worlds it points the same way."
     )
     names = [policy.policy for policy in others]
     return _heading("differences", "Differences") + page.table(caption, names, rows, "measure")

@@ -61,8 +61,9 @@ class LoopMemory:
             if self._told_s - DAY_S >= self._read_s:
                 self._read_s = self._told_s
                 unit_s = 60.0 * self._watch_next.unit_minutes
-                value_s = self._following.table(self._publisher).value_s
-                self._after = (value_s / unit_s).astype(np.float32)
+                table = self._following.table(self._publisher)
+                mean_s = table.mean_s if self._watch_next.centred else 0.0
+                self._after = ((table.value_s - mean_s) / unit_s).astype(np.float32)
 
     def value_after(self, item_row: Int32[np.ndarray, " pairs"]) -> Float32[np.ndarray, " pairs"]:
         """What usually follows each item, in units of value, as of the last day; NaN: not known."""

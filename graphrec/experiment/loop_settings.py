@@ -94,6 +94,11 @@ class LoopWatchNext(_Settings):
     unit_minutes: float = Field(
         10.0, gt=0, le=100_000, description="Minutes watched afterwards that are one unit of value."
     )
+    centred: bool = Field(
+        True,
+        description="Count from the mean over watches: an item that is followed by less than usual "
+        "is worth less, and what the objectives weigh beside each other stays as it is.",
+    )
 
 
 class PipelineChoice(_Settings):

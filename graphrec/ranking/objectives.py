@@ -11,7 +11,7 @@ class ObjectiveWeights(BaseModel):
     """What each objective is worth.
 
     value = Σ weight · estimate [· estimate of what it is given]
-    + after_weight · estimate of `after_objective` · value after
+    + after_weight · estimate of `after_objective` [· of what that is given] · value after
 
     With `{"engagement": 1}` and `after_weight` 1 it is Pr(engagement) · (1 + value after): what
     comes after an item counts only as far as the item itself is taken up.
@@ -89,6 +89,6 @@ def blend_value(
             each[:, names.index(name)] *= heads[:, names.index(first)]
     value: Float32[np.ndarray, " pairs"] = each @ worth
     if value_after is not None and weights.after_weight:
-        taken_up = heads[:, names.index(weights.after_objective)]
+        taken_up = each[:, names.index(weights.after_objective)]
         value = value + np.float32(weights.after_weight) * taken_up * np.nan_to_num(value_after)
     return value

@@ -6,6 +6,7 @@ import pytest
 from graphrec.arrays import DAY_S
 from graphrec.evaluation.closed_loop import (
     MEASURES,
+    OF_THINGS,
     OVER_DAYS,
     WHOLE,
     OutcomeSettings,
@@ -110,6 +111,7 @@ def test_every_measure_of_a_life_by_hand(life):
             "watch_minutes": 10 / days,
             "watches": 4 / days,
             "sessions": 3 / days,
+            "minutes_a_session": 10 / 3,
             "ctr": 3 / 9,
             "page_ctr": 2 / 3,
             "satisfied": 2 / 4,
@@ -137,6 +139,9 @@ def test_every_measure_of_a_life_by_hand(life):
         }
     )
     assert list(found.whole) == [measure.name for measure in WHOLE]
+    assert set(found.by_thing) == set(OF_THINGS)
+    for name, ratio in found.by_thing.items():
+        assert ratio.value == pytest.approx(found.whole[name])
     over = {name: days.tolist() for name, days in found.over_days.items()}
     assert over == {
         "active_users": [2, 1],

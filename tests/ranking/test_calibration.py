@@ -59,6 +59,21 @@ def test_the_logistic_curve_is_found_again():
     assert found.intercept == pytest.approx(-3.0, abs=0.1)
 
 
+def test_log_odds_of_what_is_right_already_are_left_alone_and_of_what_is_bent_straightened():
+    rng = np.random.default_rng(4)
+    true = rng.beta(1, 12, 60_000)
+    outcome = (rng.random(len(true)) < true).astype(np.float32)
+    kept = fit_calibration(true.astype(np.float32), outcome, "log_odds")
+    assert (kept.slope, kept.intercept) == pytest.approx((1.0, 0.0), abs=0.1)
+    odds = true / (1 - true)
+    doubled = (odds**2 / (1 + odds**2)).astype(np.float32)
+    found = fit_calibration(doubled, outcome, "log_odds")
+    assert found.slope == pytest.approx(0.5, abs=0.03)
+    np.testing.assert_allclose(found.apply(doubled), true, atol=0.02)
+    again = calibration_of_json(json.loads(json.dumps(found.to_json())))
+    np.testing.assert_array_equal(again.apply(doubled), found.apply(doubled))
+
+
 def test_platts_targets_keep_a_clean_cut_from_becoming_certain():
     # Three of each, parted: targets are 4/5 and 1/5, so the curve has to pass through them.
     score = np.array([-1, -1, -1, 1, 1, 1], np.float32)

@@ -42,3 +42,17 @@ def test_unknown_objectives_and_infinite_weights_are_refused():
         ObjectiveWeights(weights={"engagement": float("inf")})
     with pytest.raises(ValidationError):
         ObjectiveWeights(weights={})
+
+
+def test_an_objective_given_another_counts_as_far_as_that_comes_true():
+    weights = ObjectiveWeights(
+        weights={"engagement": -0.5, "satisfaction": 2.0},
+        given={"satisfaction": "engagement"},
+        after_weight=1.0,
+        after_objective="satisfaction",
+    )
+    value = blend_value(HEADS, NAMES, weights, np.array([3.0, 0.0], np.float32))
+    expected = [-0.25 + 2 * 0.5 * 0.2 + 0.5 * 0.2 * 3.0, -0.05 + 2 * 0.1 * 0.9]
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    with pytest.raises(DataError, match="no objective 'joy'"):
+        blend_value(HEADS, NAMES, ObjectiveWeights(given={"regret": "joy"}))

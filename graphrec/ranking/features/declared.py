@@ -1,7 +1,7 @@
 """What a feature is, and what families of features have in common."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
@@ -58,6 +58,7 @@ class Asked:
         return self.queries.time_s
 
 
+@runtime_checkable
 class FeatureFamily(Protocol):
     """Features that are computed together."""
 

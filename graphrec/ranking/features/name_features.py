@@ -20,7 +20,7 @@ class NamesOfItems:
         n_names: Rows there are.
     """
 
-    ptr: Int64[np.ndarray, " items+1"]
+    ptr: Int64[np.ndarray, " items_and_end"]
     name_row: Int32[np.ndarray, " names"]
     n_names: int
 
