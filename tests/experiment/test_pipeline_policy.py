@@ -10,7 +10,12 @@ from graphrec.events.dataset import Dataset
 from graphrec.events.world import WorldSettings
 from graphrec.events.world.closed_loop import LoopSettings, live_loop, open_world
 from graphrec.events.world.policy import Policy
-from graphrec.experiment.loop_settings import LoopLearning, LoopWatchNext, PipelineChoice
+from graphrec.experiment.loop_settings import (
+    LoopLearning,
+    LoopRetrieval,
+    LoopWatchNext,
+    PipelineChoice,
+)
 from graphrec.experiment.policies import build_policy
 from graphrec.pipeline.loop_lists import ShownReplaySettings
 from graphrec.ranking.multi_objective_settings import MultiObjectiveSettings
@@ -20,10 +25,11 @@ from graphrec.slate.exploration import ExplorationSettings
 from graphrec.slate.settings import SlateSettings
 from graphrec.slate.similarity import SimilaritySettings
 
-WORLD = WorldSettings(n_events=6_000, days=20, seed=9)
+WORLD = WorldSettings(n_events=2_500, days=20, seed=9)
 LEARNING = LoopLearning(
-    replay=ShownReplaySettings(days=6, n_lists=600, n_candidates=60),
+    replay=ShownReplaySettings(days=8, n_lists=400, n_candidates=30, block_minutes=1440),
     heads=MultiObjectiveSettings(position_bias=True, hidden=(16,), head_width=8, max_epochs=3),
+    least_clicks=10,
 )
 WEIGHTS = ObjectiveWeights(
     weights={"engagement": -0.4, "satisfaction": 1.0, "responsibility": 0.5},
@@ -36,8 +42,15 @@ SLATE = SlateSettings(
     similarity=SimilaritySettings(publisher=0.5, keywords=1.0),
     exploration=ExplorationSettings(method="epsilon", epsilon=0.2),
 )
-CHOICE = PipelineChoice(learning=LEARNING, weights=WEIGHTS, watch_next=LoopWatchNext(), slate=SLATE)
-SPANS = LoopSettings(span_minutes=360)
+CHOICE = PipelineChoice(
+    retrieval=LoopRetrieval(n_candidates=40),
+    learning=LEARNING,
+    weights=WEIGHTS,
+    watch_next=LoopWatchNext(),
+    n_arranged=20,
+    slate=SLATE,
+)
+SPANS = LoopSettings(span_minutes=1440)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +77,7 @@ class Recorder:
         return pages
 
 
-def lived(opening, choice, days=3, shelf=None):
+def lived(opening, choice, days=2, shelf=None):
     policy = Recorder(build_policy(choice, WORLD.seed, shelf))
     policy.fit(opening.dataset, opening.cut_s)
     return policy, live_loop(opening, policy, days, SPANS)
@@ -84,11 +97,11 @@ def test_it_fills_pages_of_what_is_out_and_tells_the_chance_of_every_draw(whole)
         if name == "recommend":
             assert given[0].available[pages.item_row[pages.item_row >= 0]].all()
             n_drawn += int((pages.item_row >= 0).sum())
-    assert n_drawn > 1000 and (life.trace.pages["n_shown"] == 10).mean() > 0.95
+    assert n_drawn > 500 and (life.trace.pages["n_shown"] == 10).mean() > 0.95
     # The best is shown with 0.8 and its even part of 0.2, any other with such a part.
     best = chances > 0.8
     assert 0.7 < best.mean() < 0.95
-    assert ((chances[~best] > 0.2 / 61) & (chances[~best] < 0.2 / 2)).all()
+    assert ((chances[~best] > 0.2 / 21) & (chances[~best] < 0.2 / 2)).all()
 
 
 def test_its_pages_follow_from_what_it_was_told_alone(opening, whole):
@@ -108,20 +121,18 @@ def test_its_pages_follow_from_what_it_was_told_alone(opening, whole):
         np.testing.assert_array_equal(again.propensity, pages.propensity)
 
 
-def test_policies_that_learn_alike_share_what_was_learnt(opening, whole):
+def test_policies_that_learn_alike_share_what_was_learnt(opening):
     shelf = {}
-    first, _ = lived(opening, CHOICE, 1, shelf)
-    [trained] = shelf.values()
+
+    def fitted(choice):
+        build_policy(choice, WORLD.seed, shelf).fit(opening.dataset, opening.cut_s)
+        return list(shelf.values())
+
+    trained = fitted(CHOICE)
     engaged = CHOICE.model_copy(update={"weights": ObjectiveWeights(), "watch_next": None})
-    lived(opening, engaged, 1, shelf)
-    assert list(shelf.values()) == [trained]
+    assert len(trained) == 1 and fitted(engaged)[0] is trained[0] and len(shelf) == 1
     other = LEARNING.model_copy(update={"calibration": None})
-    lived(opening, CHOICE.model_copy(update={"learning": other}), 1, shelf)
-    assert len(shelf) == 2
-    expected = [pages for name, _, pages in whole[0].calls if name == "recommend"]
-    found = [pages for name, _, pages in first.calls if name == "recommend"]
-    for one, two in zip(found, expected, strict=False):
-        np.testing.assert_array_equal(one.item_row, two.item_row)
+    assert len(fitted(CHOICE.model_copy(update={"learning": other}))) == 2
 
 
 def test_without_shown_pages_it_shows_what_was_retrieved_and_says_so(opening):
@@ -129,20 +140,22 @@ def test_without_shown_pages_it_shows_what_was_retrieved_and_says_so(opening):
     policy = build_policy(CHOICE, WORLD.seed)
     policy.fit(blind, opening.cut_s)
     assert "candidates are shown as they were retrieved" in policy.notes[0]
-    life = live_loop(opening, policy, 2, SPANS)
+    life = live_loop(opening, policy, 1, SPANS)
     assert (life.trace.pages["n_shown"] == 10).mean() > 0.95
 
 
 def test_it_learns_again_from_its_own_pages_when_that_is_due(opening):
-    choice = CHOICE.model_copy(update={"retrain_days": 2})
-    policy, _ = lived(opening, choice, 5)
-    kept, _ = lived(opening, CHOICE, 5)
+    choice = CHOICE.model_copy(update={"retrain_days": 1})
+    shelf = {}
+    policy, _ = lived(opening, choice, 3, shelf)
+    kept, _ = lived(opening, CHOICE, 3, shelf)
     ours = [pages.item_row for name, _, pages in policy.calls if name == "recommend"]
     theirs = [pages.item_row for name, _, pages in kept.calls if name == "recommend"]
     same = [np.array_equal(one, two) for one, two in zip(ours, theirs, strict=False)]
     assert same[0] and not all(same)
 
 
-def test_it_is_not_asked_before_it_is_fitted():
+def test_it_is_not_told_anything_before_it_is_fitted(whole):
+    told = next(given for name, given, _ in whole[0].calls if name == "absorb")
     with pytest.raises(DataError, match="fit it first"):
-        build_policy(CHOICE, 1).recommend(None)
+        build_policy(CHOICE, 1).absorb(*told)
