@@ -126,6 +126,8 @@ def simulate(
         run = run_simulation(settings, folder, progress=terminal.follow(bar))
     console = terminal.out()
     console.print(_loop_table(settings.name, run.figures))
+    for note in run.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
     console.print(f"report: {escape(str(run.report))}", soft_wrap=True)
     console.print(f"result: {escape(str(run.report.with_name('result.json')))}", soft_wrap=True)
 

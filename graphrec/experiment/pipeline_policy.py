@@ -1,7 +1,6 @@
 """The whole pipeline as a policy: retrieve, look closer, blend objectives, arrange, remember."""
 
 import json
-import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,8 +41,6 @@ from graphrec.slate.arranger import SlateArranger
 from graphrec.slate.facts import ItemFacts
 from graphrec.slate.settings import SlateSettings
 from graphrec.stages import Candidates, Eligibility, Queries
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -177,8 +174,6 @@ class PipelinePolicy:
     def _use(self, heads: TrainedHeads) -> None:
         stages, _ = self._ready()
         self.notes = heads.notes
-        for note in heads.notes:
-            _LOG.warning(note)
         if heads.model is None:
             return
         stages.ranker = LearnedRanker(

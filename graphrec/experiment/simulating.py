@@ -32,11 +32,13 @@ class SimulationRun:
         settings: What was asked.
         figures: What came of each policy.
         report: Path of the HTML page; `result.json` lies beside it.
+        notes: What policies did without, each with its policy and seed.
     """
 
     settings: SimulationSettings
     figures: LoopFigures
     report: Path
+    notes: tuple[str, ...] = ()
 
 
 def load_simulation(path: Path) -> SimulationSettings:
@@ -71,6 +73,7 @@ def run_simulation(
     names = [choice.name or choice.policy for choice in settings.policies]
     outcomes: dict[str, list[Outcomes]] = {name: [] for name in names}
     seconds = dict.fromkeys(names, LoopSeconds(0.0, 0.0, 0.0, 0))
+    notes: list[str] = []
     n_lives, n_over = len(names) * len(settings.seeds), 0
     for seed in settings.seeds:
         world = settings.world.model_copy(update={"seed": seed})
@@ -81,6 +84,7 @@ def run_simulation(
             policy = build_policy(choice, seed, shelf)
             outcome, spent = _live(policy, opening, settings)
             outcomes[name].append(outcome)
+            notes += [f"{name}, seed {seed}: {note}" for note in getattr(policy, "notes", ())]
             seconds[name] = _sum(seconds[name], spent)
             n_over += 1
             if progress is not None:
@@ -96,7 +100,7 @@ def run_simulation(
         settings.world.name, "", settings.intervals.seed, settings.model_dump(mode="json")
     )
     report = write_loop_report(figures, folder, provenance, title=settings.name)
-    return SimulationRun(settings, figures, report)
+    return SimulationRun(settings, figures, report, tuple(notes))
 
 
 def _live(
