@@ -1,13 +1,15 @@
 """What a pipeline in a simulated world remembers beside its sources."""
 
+from typing import Literal
+
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Float64, Int32
 
 from graphrec.arrays import DAY_S, NO_ROW
 from graphrec.events.log import EventLog
 from graphrec.events.world.policy import ShownPages
 from graphrec.experiment.loop_settings import LoopWatchNext
-from graphrec.graph.watch_next import LiveWatchNext, watched_seconds
+from graphrec.graph.watch_next import LiveWatchNext, WatchNextTable, watched_seconds
 from graphrec.pipeline.loop_outcomes import CatalogueColumns
 from graphrec.slate.demotion import ShownMemory
 from graphrec.slate.exploration import ArmCounts
@@ -40,6 +42,7 @@ class LoopMemory:
         self._following = LiveWatchNext(watch_next.table if watch_next else None)
         self._items = items
         self._publisher = groups["publisher"]
+        self._category = groups["category"]
         self._after: Float32[np.ndarray, " items"]
         self._after = np.full(len(items.duration_s), np.nan, np.float32)
         self._told_s, self._read_s = np.iinfo(np.int64).min, np.iinfo(np.int64).min
@@ -62,8 +65,8 @@ class LoopMemory:
                 self._read_s = self._told_s
                 unit_s = 60.0 * self._watch_next.unit_minutes
                 table = self._following.table(self._publisher)
-                mean_s = table.mean_s if self._watch_next.centred else 0.0
-                self._after = ((table.value_s - mean_s) / unit_s).astype(np.float32)
+                less_s = _taken_off(table, self._watch_next.less, self._category)
+                self._after = ((table.value_s - less_s) / unit_s).astype(np.float32)
 
     def value_after(self, item_row: Int32[np.ndarray, " pairs"]) -> Float32[np.ndarray, " pairs"]:
         """What usually follows each item, in units of value, as of the last day; NaN: not known."""
@@ -83,3 +86,20 @@ class LoopMemory:
             strict=True,
         ):
             shown.absorb_watches(user, time_s, item)
+
+
+def _taken_off(
+    table: WatchNextTable,
+    less: Literal["nothing", "mean", "category"],
+    category: Int32[np.ndarray, " items"],
+) -> Float64[np.ndarray, " items"]:
+    """Seconds that each item's value is counted from; those of a category by its watches."""
+    mean_s = np.full(len(table.value_s), 0.0 if less == "nothing" else table.mean_s)
+    if less != "category":
+        return mean_s
+    known = category >= 0
+    count = np.bincount(category[known], table.count[known])
+    total = np.bincount(category[known], (table.count * table.value_s)[known])
+    own = np.divide(total, count, out=np.full(len(count), table.mean_s), where=count > 0)
+    mean_s[known] = own[category[known]]
+    return mean_s

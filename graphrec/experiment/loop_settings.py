@@ -94,10 +94,12 @@ class LoopWatchNext(_Settings):
     unit_minutes: float = Field(
         10.0, gt=0, le=100_000, description="Minutes watched afterwards that are one unit of value."
     )
-    centred: bool = Field(
-        True,
-        description="Count from the mean over watches: an item that is followed by less than usual "
-        "is worth less, and what the objectives weigh beside each other stays as it is.",
+    less: Literal["nothing", "mean", "category"] = Field(
+        "mean",
+        description="What is taken off: nothing, the mean over all watches (what is followed by "
+        "less than usual is worth less, and objectives keep their weight beside each other), or "
+        "the mean of the item's category, so that a taste for long videos is not taken for what "
+        "an item brings about.",
     )
 
 

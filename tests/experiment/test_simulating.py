@@ -49,6 +49,10 @@ def test_a_simulation_is_measured_reported_and_the_same_again(file, tmp_path, ca
         policies[2]["measures"]["ctr"]["value"] - policies[0]["measures"]["ctr"]["value"]
     )
     assert difference["difference"]["high"] < 0 and difference["p_holm"] < 0.1
+    reach = policies[1]["against_first"]["items_shown"]
+    assert reach["difference"]["high"] < 0 and reach["p_holm"] < 0.1
+    low, high = sorted(policies[1]["differences_by_world"]["items_shown"])
+    assert low <= reach["difference"]["value"] <= high
     for policy in policies:
         values, differences = policy["by_world"]["ctr"], policy["differences_by_world"]["ctr"]
         expected = [a - b for a, b in zip(values, policies[0]["by_world"]["ctr"], strict=True)]
@@ -57,6 +61,7 @@ def test_a_simulation_is_measured_reported_and_the_same_again(file, tmp_path, ca
     assert first["provenance"]["settings"]["world"]["n_events"] == 3000
     page = run.report.read_text()
     assert "two &lt;weeks&gt;" in page and "<weeks>" not in page
+    assert run.notes == ()
     assert page.count("<figure>") == 4 and "seed 2" in page and "2 of 2 worlds" in page
 
 
