@@ -137,6 +137,40 @@ def simulate(
 
 
 @app.command()
+def retrieval(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML) with a pipeline.")],
+    k: Annotated[int, typer.Option("--k", min=1, max=10_000, help="Places that count.")] = 500,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for retrieval.json; by default beside the file."),
+    ] = None,
+) -> None:
+    """Measure what the sources of a pipeline bring before anything is ranked: recall by source.
+
+    [bold]Example[/]
+
+      graphrec retrieval experiments/demo-world-pipeline.yaml --k 500
+    """
+    from graphrec.experiment.retrieving import measure_retrieval
+    from graphrec.experiment.running import load_experiment
+
+    settings = load_experiment(experiment)
+    recommend.tell_first_run("walks")
+    folder = experiment.with_suffix("") if out is None else out
+    with terminal.progress("retrieval", None) as bar:
+        measured = measure_retrieval(settings, k, folder, progress=terminal.follow(bar))
+    for one in measured:
+        title = f"{escape(settings.name)}: {escape(one.pipeline)}, stream, {one.regime}"
+        columns = ("split", f"recall@{k}", "low", "high", "alone")
+        shown = terminal.table(title, ("source", *columns), right=columns)
+        for row in one.recalls:
+            figures = (row.recall, row.low, row.high, row.alone)
+            shown.add_row(escape(row.source), row.split, *(f"{value:.3f}" for value in figures))
+        terminal.out().print(shown)
+    terminal.out().print(f"result: {escape(str(folder / 'retrieval.json'))}", soft_wrap=True)
+
+
+@app.command()
 def demo(
     events: Annotated[
         int | None,

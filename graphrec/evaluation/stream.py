@@ -92,7 +92,7 @@ def evaluate_stream(
     Source:
         Huang et al. 2023, arXiv:2307.01026: `batch` with 200 events, all items as negatives.
     """
-    plan = _plan(events, cuts, settings)
+    plan = stream_plan(events, cuts, settings)
     results = []
     for source in sources:
         guarded = GuardedSource(source, ties_known=settings.regime == "batch")
@@ -109,11 +109,11 @@ def evaluate_stream(
 
 def stream_questions(events: Interactions, cuts: Cuts, settings: StreamSettings) -> Questions:
     """What `evaluate_stream` asks: validation, then test, an event each, in the log's order."""
-    return _plan(events, cuts, settings).questions
+    return stream_plan(events, cuts, settings).questions
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class StreamPlan:
     """The evaluated events, cut into blocks.
 
     Attributes:
@@ -148,7 +148,7 @@ class _Plan:
 def _read_stream(
     source: GuardedSource,
     sheet: AnswerSheet,
-    plan: _Plan,
+    plan: StreamPlan,
     *,
     hide_seen: bool,
     progress: Progress | None,
@@ -174,7 +174,8 @@ def _read_stream(
         progress(source.name, n_queries, n_queries)
 
 
-def _plan(events: Interactions, cuts: Cuts, settings: StreamSettings) -> _Plan:
+def stream_plan(events: Interactions, cuts: Cuts, settings: StreamSettings) -> StreamPlan:
+    """What is asked, in which blocks, and what is known to each question."""
     start, test, end = cuts.positions(events)
     position = np.arange(start, end)
     if settings.regime == "strict":
@@ -188,7 +189,7 @@ def _plan(events: Interactions, cuts: Cuts, settings: StreamSettings) -> _Plan:
     index = HistoryIndex(events)
     evaluated = events.take(slice(start, end))
     popularity = popularity_of(events.take(slice(0, start)))
-    return _Plan(
+    return StreamPlan(
         events,
         start,
         block_ptr,
