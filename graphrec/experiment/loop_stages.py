@@ -30,9 +30,9 @@ from graphrec.stages import CandidateSource, Interactions
 
 _RATES = (
     Rate("click", "clicked", "shown", 0.07),
-    Rate("share", "share", "share", 0.5),
-    Rate("like", "like", "share", 0.03),
-    Rate("report", "report", "share", 0.005),
+    Rate("share", "watched", "watched", 0.5),
+    Rate("like", "like", "watched", 0.03),
+    Rate("report", "report", "watched", 0.005),
     Rate("rating", "rate", "rate", 3.0),
 )
 _PAGE_COLUMNS: dict[str, pl.DataType] = {
@@ -144,7 +144,7 @@ def streams_of(
         answers[name] = Interactions(
             chosen.time_s, chosen.source_row, chosen.target_row, chosen.weight, n_users, n_items
         )
-    return {**shown, "share": share, **answers}
+    return {**shown, "watched": share, **answers}
 
 
 def known_watches(log: EventLog, items: CatalogueColumns) -> KnownWatches:

@@ -7,6 +7,9 @@ from graphrec.events.world import generate_world
 from graphrec.events.world.settings import WorldSettings
 from graphrec.graph.hetero_log import hetero_data_of_log
 
+# PyTorch Geometric compiles with torch.jit as it is imported.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def log():

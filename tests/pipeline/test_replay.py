@@ -58,13 +58,13 @@ def lived(events: Interactions = EVENTS, first: int = 1, **settings: object):
 
 def test_a_list_holds_the_top_and_what_happened_and_one_not_retrieved_makes_none() -> None:
     lists, _ = lived()
-    assert lists.item_row.tolist() == [2, 1, 2]
+    assert lists.item_row.tolist() == [1, 2, 2]
     assert lists.list_ptr.tolist() == [0, 2, 3]
-    assert lists.outcome[:, 0].tolist() == [0, 1, 1]
+    assert lists.outcome[:, 0].tolist() == [1, 0, 1]
     assert lists.time_s.tolist() == [2, 3]
     assert lists.user_row.tolist() == [0, 1]
     place = lists.features[:, lists.feature_names.index("recorder.place")]
-    np.testing.assert_allclose(place, np.log1p([0, 2, 0]))
+    np.testing.assert_allclose(place, np.log1p([2, 0, 0]))
 
 
 def test_nothing_of_a_second_is_known_to_its_questions() -> None:
@@ -86,7 +86,7 @@ def test_features_are_those_of_before_the_event() -> None:
     columns = [at for at, name in enumerate(names) if name.startswith("item.")]
     assert columns
     assert not np.array_equal(
-        lists.features[1, columns], again.features[1, columns], equal_nan=True
+        lists.features[0, columns], again.features[0, columns], equal_nan=True
     )
 
 

@@ -65,9 +65,11 @@ def test_what_arrives_late_in_a_stream_is_told_with_the_next_question():
 
 
 def test_asking_backwards_in_time_is_refused():
-    builder = ONE_QUERY.ready()
-    table_of(ONE_QUERY, builder)
-    earlier = replace(ONE_QUERY, queries=[(0, END_S - 1, [(START_S, 1)])])
+    told = {"likes": [(START_S + 9, 0, 2, 1.0)], "shown": []}
+    world = replace(ONE_QUERY, streams=told)
+    builder = world.ready()
+    table_of(world, builder)
+    earlier = replace(world, queries=[(0, START_S + 1, [(START_S, 1)])])
     with pytest.raises(LeakageError, match="order of time"):
         table_of(earlier, builder)
 
