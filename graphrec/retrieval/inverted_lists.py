@@ -12,7 +12,7 @@ from graphrec.errors import SettingsError
 _TRAINED_ON = 64
 """Vectors for each centre in training; FAISS asks for 39 at least."""
 
-_ONE_SIDED_95 = 1.645
+_ONE_SIDED_99 = 2.326
 
 
 def import_faiss() -> ModuleType:
@@ -119,7 +119,7 @@ class InvertedLists:
     ) -> float:
         """Look through as few lists as find the target share of the true rows.
 
-        The share counts as reached when it is by 1.645 standard errors, so that other queries of
+        The share counts as reached when it is by 2.33 standard errors, so that other queries of
         the same kind reach it, too.
 
         Returns:
@@ -151,7 +151,7 @@ class InvertedLists:
         recall = recall_of(self.search(query, truth.shape[1]), truth)
         error = float(recall.std()) / max(len(recall), 1) ** 0.5
         mean = float(recall.mean())
-        return mean, mean - _ONE_SIDED_95 * error >= target
+        return mean, mean - _ONE_SIDED_99 * error >= target
 
     def _lengthened(
         self, vector: Float32[np.ndarray, "some dim"]
