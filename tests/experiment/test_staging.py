@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from graphrec.arrays import DAY_S, NEVER_S
 from graphrec.errors import DataError, SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.events.world import WorldSettings, generate_world
@@ -24,6 +25,7 @@ from graphrec.ranking.objectives import ObjectiveWeights
 from graphrec.retrieval.blend import BlendedSource
 from graphrec.stages import CandidateSource, Eligibility
 from tests.ranking.ranking_sets import drawn_lists
+from tests.worlds import small_dataset
 
 WORLD = WorldSettings(name="small", n_events=2500, days=30, seed=5)
 RANKER = {"ranker": "lambdamart", "max_trees": 8, "n_leaves": 4, "early_stopping": 0}
@@ -216,3 +218,15 @@ def test_an_unknown_id_in_a_file_is_refused_before_anything_learns(
     file.write_text(yaml.safe_dump({"pipeline": {"method": "pipeline"}}))
     with pytest.raises(SettingsError, match=r"pipeline\.yaml: pipeline"):
         open_pipeline_file(world, file)
+
+
+def test_items_neither_dated_nor_used_are_not_new() -> None:
+    rows = [(DAY_S + second, "ann", "ab"[second % 2]) for second in range(6)]
+    dataset = small_dataset(rows, {"item_id": list("abcd"), "publisher": ["P"] * 4})
+    assert feature_inputs(dataset, ()).published_s.tolist()[2:] == [NEVER_S, NEVER_S]
+    for method in ("fresh", "recent"):
+        source = build_source(method_named(method, {}), dataset)
+        source.fit(dataset.log.interactions(), rows[-1][0] + 1)
+        queries = fit_pipeline(dataset, method_named(method, {})).queries_of_keys(["ann"])
+        found = source.retrieve(queries, 4, Eligibility("allow"))
+        assert set(found.item_row[0].tolist()) == {0, 1, -1}, method
