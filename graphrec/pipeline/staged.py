@@ -131,8 +131,10 @@ class StagedSource:
         if not early.n_lists or not late.n_lists:
             raise DataError(
                 f"{lists.n_lists} of the last {len(events) - first} events were among what the "
-                f"sources of {self.name} found — a ranker needs one to learn from and one to stop "
-                "by: a longer log, or more candidates"
+                f"sources of {self.name} found, which leaves {early.n_lists} to learn from and "
+                f"{late.n_lists} to stop by — a ranker needs both: a longer log, more candidates, "
+                f"or other shares than replayed {self._settings.replayed:g} and held_out "
+                f"{self._settings.held_out:g}"
             )
         model = self._train(early, late)
         self._ranker = LearnedRanker(self._builder, model)
