@@ -251,3 +251,10 @@ def test_which_of_the_items_of_one_second_will_be_used_is_not_told(method: str) 
         found = source.retrieve(Queries.of_sessions(session, DAY_S * 9 + 10), 3, Eligibility())
         answers.add(tuple(dataset.ids["item"].key(row) for row in found.item_row[0].tolist()))
     assert answers == {("b", "c", "d")}
+
+
+def test_two_sources_of_one_name_are_refused_in_plain_words(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({"pipeline": a_pipeline({"method": "own"}, {"method": "own"})}))
+    with pytest.raises(SettingsError, match=r"pipeline — two sources called own — give one"):
+        open_pipeline_file(tmp_path, file)
