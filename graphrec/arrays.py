@@ -7,5 +7,8 @@ with a leading blank (`" items"`). Kernels take plain NumPy arrays; their caller
 from typing import Final
 
 DAY_S: Final = 86_400
+NEVER_S: Final = 2**62
+"""Stands where a moment never comes: later than any UTC second, and far from overflow."""
+
 NO_ROW: Final = -1
 """Stands where an item or user row is absent: padding, or an anonymous user."""

@@ -57,10 +57,16 @@ class Dataset:
                 return str(title)
         return str(self.ids["item"].key(item_row))
 
-    def published_s(self) -> Int64[np.ndarray, " items"]:
-        """When each item was published: as given, else its first event, else the log's end."""
-        end = int(self.log.time_s[-1]) if len(self.log) else 0
-        first = np.full(self.n_items, end, dtype=np.int64)
+    def published_s(self, unused_s: int | None = None) -> Int64[np.ndarray, " items"]:
+        """When each item was published: as given, else its first event, else `unused_s`.
+
+        Args:
+            unused_s: What stands for an item that is neither dated nor used, UTC seconds, such as
+                `NEVER_S` where it must not pass for new; None: the log's end.
+        """
+        if unused_s is None:
+            unused_s = int(self.log.time_s[-1]) if len(self.log) else 0
+        first = np.full(self.n_items, unused_s, dtype=np.int64)
         watched = self.log.interactions(roles={"positive", "negative", "explicit"})
         np.minimum.at(first, watched.item_row, watched.time_s)
         if "published_s" not in self.items.columns:

@@ -85,6 +85,10 @@ def _faults(error: ValidationError, where: str) -> list[str]:
         value = fault["input"]
         shown = "" if isinstance(value, dict | list) or fault["type"] == "missing" else f": {value}"
         unknown = fault["type"] == "extra_forbidden"
-        rule = "there is no setting of this name" if unknown else fault["msg"]
+        rule = (
+            "there is no setting of this name"
+            if unknown
+            else fault["msg"].removeprefix("Value error, ")
+        )
         lines.append(f"{place}{shown} — {rule}")
     return lines

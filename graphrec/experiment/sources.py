@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from graphrec.arrays import NEVER_S
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.method_settings import (
@@ -68,7 +69,7 @@ def build_source(  # noqa: PLR0912 — one branch for each choice
         case PopularMethod():
             return PopularSource(method.settings)
         case RecentMethod():
-            return RecentSource(dataset.published_s(), method.settings)
+            return RecentSource(dataset.published_s(NEVER_S), method.settings)
         case LastItemsMethod():
             return LastItemsSource(method.settings)
         case ItemKNNMethod():

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from graphrec.arrays import NEVER_S
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.events.log import EventLog
@@ -92,7 +93,7 @@ def feature_inputs(dataset: Dataset, source_names: tuple[str, ...]) -> FeatureIn
     return FeatureInputs(
         source_names,
         names_of_items(dataset),
-        dataset.published_s(),
+        dataset.published_s(NEVER_S),
         streams,
         tuple(rates),
     )

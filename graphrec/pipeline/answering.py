@@ -14,6 +14,7 @@ A request is answered whatever stage fails, and the slate's notes say what it di
 | the ranker, or it returns no number | candidates as retrieved | the error |
 | the arranger | the first places as ranked | the error |
 | rules that leave nothing | an empty slate | how many |
+| a pin that the request's filters refuse | without it | how many |
 
 Failures are caught at these borders alone and logged with their traces. What a caller got wrong
 (unknown ids, filters that name nobody, `k` below 1) raises before any stage is asked, and so does
@@ -43,6 +44,7 @@ from graphrec.pipeline.explaining import (
     found_by,
 )
 from graphrec.pipeline.notes import Notes
+from graphrec.pipeline.refusing import without_refused
 from graphrec.pipeline.staged import first_places
 from graphrec.pipeline.top_up import topped_up
 from graphrec.pipeline.writing import refuse_other_than_parquet, table_of_slates, write_beside
@@ -185,6 +187,9 @@ class Pipeline:
         n_wanted = request.k if self._arranger is None else min(n, 2 * request.k)
         filled = self._filled(queries, ranked, n_wanted, eligibility, notes)
         slate = self._arranged(queries, filled, request.k, notes)
+        if allowed is not None:
+            slate = without_refused(slate, allowed)
+            notes.add(*slate.notes)
         n_empty = int((slate.shown.item_row == NO_ROW).all(axis=1).sum())
         if n_empty:
             notes.add(f"{n_empty} slate(s) are empty: no eligible item was found")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import get_close_matches
 
 import numpy as np
 from jaxtyping import Float32
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.arrays import NO_ROW
 from graphrec.checks import refuse_future
-from graphrec.errors import DataError
+from graphrec.errors import DataError, SettingsError
 from graphrec.pipeline.replay import ReplaySettings, replay
 from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.learned import LearnedRanker
@@ -73,6 +74,9 @@ class StagedSource:
             train: Trains the model.
             settings: How.
             name: Short name for tables.
+
+        Raises:
+            SettingsError: A feature that the ranker is not to read is none of the builder's.
         """
         self._source = source
         self._builder = builder
@@ -81,6 +85,7 @@ class StagedSource:
         self._name = name
         self._ranker: LearnedRanker | None = None
         self._n_items = 0
+        _refuse_unknown_features(self._settings.without, builder.names)
 
     @property
     def name(self) -> str:
@@ -123,6 +128,14 @@ class StagedSource:
         lists = replay(self._source, self._builder, events, first, self._settings.replay)
         lists = lists.without_features(self._settings.without)
         early, late = lists.split_by_time(1 - self._settings.held_out)
+        if not early.n_lists or not late.n_lists:
+            raise DataError(
+                f"{lists.n_lists} of the last {len(events) - first} events were among what the "
+                f"sources of {self.name} found, which leaves {early.n_lists} to learn from and "
+                f"{late.n_lists} to stop by — a ranker needs both: a longer log, more candidates, "
+                f"or other shares than replayed {self._settings.replayed:g} and held_out "
+                f"{self._settings.held_out:g}"
+            )
         model = self._train(early, late)
         self._ranker = LearnedRanker(self._builder, model)
         if self._settings.refit:
@@ -174,12 +187,25 @@ class StagedSource:
     def _border(self, events: Interactions) -> int:
         """Where the replayed span starts: at the first event of a second."""
         wanted = round((1 - self._settings.replayed) * len(events))
-        if not 0 < wanted < len(events):
+        border = 0
+        if 0 < wanted < len(events):
+            border = int(np.searchsorted(events.time_s, events.time_s[wanted]))
+        if not border:
             raise DataError(
                 f"{len(events)} events are too few for a ranker — {self.name} learns from the last "
-                f"{self._settings.replayed:.0%} of them"
+                f"{self._settings.replayed:.0%} of them, and its sources from earlier seconds"
             )
-        return int(np.searchsorted(events.time_s, events.time_s[wanted]))
+        return border
+
+
+def _refuse_unknown_features(names: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
+            raise SettingsError(
+                f"staged.without: no feature {name!r} — there are {len(known)}, such as "
+                f"{', '.join(near)}"
+            )
 
 
 def first_places(candidates: Candidates, k: int) -> Candidates:

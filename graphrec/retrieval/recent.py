@@ -1,19 +1,15 @@
 """What is new: the items published last."""
 
-from typing import Final
-
 import numpy as np
 from jaxtyping import Float32, Int64
 from pydantic import BaseModel, ConfigDict, Field
 
-from graphrec.arrays import DAY_S
+from graphrec.arrays import DAY_S, NEVER_S
 from graphrec.checks import refuse_future
 from graphrec.kernels.recency import rank_newest
 from graphrec.retrieval.event_timeline import EventTimeline, WindowSums
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.top_k import top_candidates
-
-_NEVER_S: Final = np.iinfo(np.int64).max
 
 
 class RecentSettings(BaseModel):
@@ -42,8 +38,8 @@ class RecentSource:
         """Know when items were published.
 
         Args:
-            published_s: UTC seconds for each item row. An item added later counts as published at
-                its first event.
+            published_s: UTC seconds for each item row. An item added later, or given as `NEVER_S`,
+                counts as published at its first event.
             settings: How ties are broken.
         """
         self._given_s = published_s.astype(np.int64)
@@ -64,13 +60,15 @@ class RecentSource:
     def absorb(self, events: Interactions) -> None:
         """Count `events`, and date items that were not known."""
         self._sums.refresh(self._timeline.insert(events))
-        n_given = len(self._given_s)
+        n_known = len(self._given_s)
         n_added = self._timeline.n_items - len(self._published_s)
-        added = events.item_row >= n_given
-        if n_added > 0 or added.any():
-            never = np.full(max(n_added, 0), _NEVER_S)
+        undated = np.full(len(events), fill_value=True)
+        given = events.item_row < n_known
+        undated[given] = self._given_s[events.item_row[given]] == NEVER_S
+        if n_added > 0 or undated.any():
+            never = np.full(max(n_added, 0), NEVER_S)
             self._published_s = np.concatenate([self._published_s, never])
-            np.minimum.at(self._published_s, events.item_row[added], events.time_s[added])
+            np.minimum.at(self._published_s, events.item_row[undated], events.time_s[undated])
             self._sort()
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:

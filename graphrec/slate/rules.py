@@ -106,7 +106,7 @@ class Rules:
         """Item pinned to each place below `k` at a time, by place, of those that may be shown.
 
         Of two pins for one place or of one item, the first of the settings holds. A line is added
-        for each pin: pinned, or removed by a rule.
+        for each pin that is tried: pinned, or removed by a rule.
         """
         held: dict[int, int] = {}
         for pin in self._settings.pins:

@@ -14,5 +14,6 @@ def test_publication_is_given_or_the_first_event_or_the_end_of_the_log() -> None
     rows = [(5, "ann", "a"), (7, "bob", "a"), (9, "bob", "b")]
     bare = small_dataset(rows, {"item_id": ["a", "b", "c"]})
     assert bare.published_s().tolist() == [5, 9, 9]
+    assert bare.published_s(77).tolist() == [5, 9, 77]
     given = small_dataset(rows, {"item_id": ["a", "b", "c"], "published_s": [DAY_S, None, 3]})
     assert given.published_s().tolist() == [DAY_S, 9, 3]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from graphrec.arrays import NEVER_S
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.named_items import column_of_names, named_items_of
@@ -66,7 +67,7 @@ def test_new_items_know_their_publisher_and_each_keyword_once(dataset) -> None:
     assert items.publisher_row.tolist() == [1, 0, -1, 1]
     assert items.keyword_ptr.tolist() == [0, 2, 2, 2, 3]
     assert items.keyword_row.tolist() == [0, 1, 1]
-    assert items.published_s.tolist() == [1, 2, 3, 3]
+    assert items.published_s.tolist() == [1, 2, 3, NEVER_S]
 
 
 def test_facts_are_what_the_items_table_says(dataset) -> None:
@@ -118,3 +119,10 @@ def test_rules_by_name_act_on_rows(dataset, rules, rows) -> None:
 def test_an_unknown_name_is_refused_by_name(dataset, rules, message) -> None:
     with pytest.raises(SettingsError, match=message):
         refuse_unknown_names(slate(**rules), dataset)
+
+
+def test_any_of_its_publishers_denies_an_item_and_a_pin_of_it(dataset) -> None:
+    assert shown(dataset, slate(deny_publishers=["amy"])) == [0, 2]
+    assert shown(dataset, slate(deny_publishers=["zed"])) == [1, 2]
+    both = slate(deny_publishers=["amy"], deny_items=["a"], pins=[{"item": "d", "place": 1}])
+    assert shown(dataset, both) == [2]

@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 import yaml
 
+from graphrec.arrays import DAY_S, NEVER_S
 from graphrec.errors import DataError, SettingsError
 from graphrec.events.dataset import Dataset
+from graphrec.events.readers import dataset_from_frame
 from graphrec.events.world import WorldSettings, generate_world
 from graphrec.experiment.opening import fit_pipeline, open_pipeline_file
 from graphrec.experiment.running import load_experiment
@@ -22,8 +26,9 @@ from graphrec.pipeline.staged import StagedSource
 from graphrec.ranking.averaged import AveragedModel
 from graphrec.ranking.objectives import ObjectiveWeights
 from graphrec.retrieval.blend import BlendedSource
-from graphrec.stages import CandidateSource, Eligibility
+from graphrec.stages import CandidateSource, Eligibility, Queries
 from tests.ranking.ranking_sets import drawn_lists
+from tests.worlds import small_dataset
 
 WORLD = WorldSettings(name="small", n_events=2500, days=30, seed=5)
 RANKER = {"ranker": "lambdamart", "max_trees": 8, "n_leaves": 4, "early_stopping": 0}
@@ -216,3 +221,40 @@ def test_an_unknown_id_in_a_file_is_refused_before_anything_learns(
     file.write_text(yaml.safe_dump({"pipeline": {"method": "pipeline"}}))
     with pytest.raises(SettingsError, match=r"pipeline\.yaml: pipeline"):
         open_pipeline_file(world, file)
+
+
+def test_items_neither_dated_nor_used_are_not_new() -> None:
+    rows = [(DAY_S + second, "ann", "ab"[second % 2]) for second in range(6)]
+    dataset = small_dataset(rows, {"item_id": list("abcd"), "publisher": ["P"] * 4})
+    assert feature_inputs(dataset, ()).published_s.tolist()[2:] == [NEVER_S, NEVER_S]
+    for method in ("fresh", "recent"):
+        source = build_source(method_named(method, {}), dataset)
+        source.fit(dataset.log.interactions(), rows[-1][0] + 1)
+        queries = fit_pipeline(dataset, method_named(method, {})).queries_of_keys(["ann"])
+        found = source.retrieve(queries, 4, Eligibility("allow"))
+        assert set(found.item_row[0].tolist()) == {0, 1, -1}, method
+
+
+@pytest.mark.parametrize("method", ["fresh", "recent"])
+def test_which_of_the_items_of_one_second_will_be_used_is_not_told(method: str) -> None:
+    past = [(DAY_S * 9 + second, "ann", "a") for second in range(3)]
+    items = {"item_id": list("abcd"), "publisher": ["P"] * 4, "published_s": [DAY_S * 9] * 4}
+    answers = set()
+    for next_item in "abcd":
+        rows = [*past, (DAY_S * 9 + 50, "ann", next_item)]
+        events = pl.DataFrame(rows, ["time_s", "user_id", "item_id"], orient="row")
+        dataset = dataset_from_frame(events, pl.DataFrame(items))
+        source = build_source(method_named(method, {}), dataset)
+        log = dataset.log.interactions()
+        source.fit(log.take(slice(0, 3)), DAY_S * 9 + 10)
+        session = [np.array([dataset.ids["item"].row("a")], np.int32)]
+        found = source.retrieve(Queries.of_sessions(session, DAY_S * 9 + 10), 3, Eligibility())
+        answers.add(tuple(dataset.ids["item"].key(row) for row in found.item_row[0].tolist()))
+    assert answers == {("b", "c", "d")}
+
+
+def test_two_sources_of_one_name_are_refused_in_plain_words(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({"pipeline": a_pipeline({"method": "own"}, {"method": "own"})}))
+    with pytest.raises(SettingsError, match=r"pipeline — two sources called own — give one"):
+        open_pipeline_file(tmp_path, file)

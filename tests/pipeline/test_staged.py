@@ -1,9 +1,11 @@
 """Retrieval and ranker as one source: what it trains on, and what it must not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from graphrec.errors import DataError, LeakageError
+from graphrec.errors import DataError, LeakageError, SettingsError
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.guard import check_blind_to, plant_future_event
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
@@ -16,6 +18,7 @@ from graphrec.retrieval.last_items import LastItemsSource
 from graphrec.retrieval.popular import PopularSource
 from graphrec.stages import Eligibility, Interactions
 from tests.contracts.sources import END_S, N_ITEMS, a_log, all_queries, staged_source
+from tests.worlds import watched
 
 
 class Additive:
@@ -106,6 +109,23 @@ def test_a_span_never_starts_inside_a_second() -> None:
 def test_too_few_events_are_refused(n: int) -> None:
     with pytest.raises(DataError, match="too few for a ranker"):
         staged(PopularSource()).fit(a_log(1).take(slice(0, n)), END_S)
+
+
+def test_a_log_of_one_second_is_refused() -> None:
+    log = a_log(1)
+    with pytest.raises(DataError, match="its sources from earlier seconds"):
+        staged(PopularSource()).fit(replace(log, time_s=np.full_like(log.time_s, 7)), 8)
+
+
+def test_a_log_whose_last_part_no_source_foresaw_is_refused() -> None:
+    log = watched([(second, 0, second) for second in range(10)])
+    with pytest.raises(DataError, match="0 of the last 4 events were among what"):
+        staged(PopularSource()).fit(log, 10)
+
+
+def test_a_feature_that_is_none_is_refused_before_anything_is_learnt() -> None:
+    with pytest.raises(SettingsError, match=r"no feature 'item\.totl' — .* item\.total"):
+        staged(PopularSource(), without=("item.totl",))
 
 
 def test_it_is_asked_only_after_a_fit() -> None:

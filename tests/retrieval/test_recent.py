@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.arrays import NEVER_S
 from graphrec.retrieval.recent import RecentSettings, RecentSource
 from graphrec.stages import Eligibility, Queries
 from tests.reference.popularity import newest_shares, window_sums
@@ -39,6 +40,16 @@ def test_an_item_added_later_is_published_at_its_first_event_however_late_that_a
     assert source.score(asked_at(91)).tolist() == [[0.5, 1, 0]]
     source.absorb(watched([(40, 1, 1)], n_items=3))
     assert source.score(asked_at(91)).tolist() == [[1, 0.5, 0]]
+
+
+def test_an_item_that_was_never_dated_is_not_new_but_published_at_its_first_event():
+    source = RecentSource(np.array([50, NEVER_S, NEVER_S]))
+    source.fit(watched([(60, 0, 0)], n_items=3), 70)
+    assert source.score(asked_at(71)).tolist() == [[1, 0, 0]]
+    source.absorb(watched([(90, 0, 1)], n_items=3))
+    assert source.score(asked_at(91)).tolist() == [[0.5, 1, 0]]
+    source.fit(watched([(60, 0, 0)], n_items=3), 70)
+    assert source.score(asked_at(91)).tolist() == [[1, 0, 0]]
 
 
 @settings(max_examples=30, deadline=None)
