@@ -139,12 +139,12 @@ def made_up_log(n_users: int, n_items: int, n_history: int) -> Interactions:
 
 
 def names(n_items: int, n_names: int, each: int, seed: int) -> NamesOfItems:
+    """`each` names of every item, each from a part of its own, so that none repeats."""
     rng = np.random.default_rng(seed)
-    return NamesOfItems(
-        np.arange(n_items + 1, dtype=np.int64) * each,
-        rng.integers(0, n_names, n_items * each).astype(np.int32),
-        n_names,
-    )
+    part = n_names // each
+    name = rng.integers(0, part, (n_items, each)) + part * np.arange(each)
+    ptr = np.arange(n_items + 1, dtype=np.int64) * each
+    return NamesOfItems(ptr, name.ravel().astype(np.int32), n_names)
 
 
 def dataset_of(events: Interactions) -> Dataset:
