@@ -20,7 +20,8 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Measure speed against peers; writes benchmarks/results
-	for name in cowatch_build cowatch_absorb walk_steps recommend_latency tgn_absorb; do \
+	for name in cowatch_build cowatch_absorb walk_steps recommend_latency tgn_absorb \
+		rank_features rank_scoring slate_arrange sparse_retrieval pipeline_latency; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 $(BIN)/python:
