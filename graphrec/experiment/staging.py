@@ -15,6 +15,7 @@ from graphrec.experiment.staged_settings import (
 )
 from graphrec.pipeline.staged import StagedSource
 from graphrec.ranking.averaged import AveragedModel
+from graphrec.ranking.boosted_trees import require_lightgbm
 from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
 from graphrec.ranking.features.declared import EVENTS
 from graphrec.ranking.features.name_features import NamesOfItems
@@ -44,6 +45,9 @@ def build_staged(
         dataset: The log and its tables.
         sources: Its sources, in order.
     """
+    if isinstance(method.ranker, LambdaMARTRanker):
+        # Before the log is lived through again, not after.
+        require_lightgbm()
     blend = BlendedSource(sources, [part.quota for part in method.sources], method.blend)
     builder = FeatureBuilder(
         feature_inputs(dataset, tuple(source.name for source in sources)), method.features

@@ -1,6 +1,7 @@
 """Settings of pipelines and of their sources become stages, and a file becomes a pipeline."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -258,3 +259,11 @@ def test_two_sources_of_one_name_are_refused_in_plain_words(tmp_path: Path) -> N
     file.write_text(yaml.safe_dump({"pipeline": a_pipeline({"method": "own"}, {"method": "own"})}))
     with pytest.raises(SettingsError, match=r"pipeline — two sources called own — give one"):
         open_pipeline_file(tmp_path, file)
+
+
+def test_a_missing_lightgbm_is_told_before_the_log_is_lived_through(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    method = PipelineMethod.model_validate({"sources": [{"source": {"method": "popular"}}]})
+    dataset = generate_world(WorldSettings(name="w", n_events=1500, days=20)).dataset
+    with pytest.raises(SettingsError, match="rank"):
+        build_source(method, dataset)
