@@ -54,9 +54,9 @@ class CleanParts:
 def assemble(parts: CleanParts, name: str) -> Dataset:
     """Make a data set.
 
-    Rows count ids in order of first appearance in time, then the rest of the items and users
-    tables in their order. Where the items table dates two items alike, all of its items come first,
-    in its order: a low row, by which ties are broken, would say which of them will be used.
+    Rows count ids in order of first appearance in time, users that no event names behind them in
+    the order of their table. Items of the items table come first, in its order: counted by first
+    appearance, a low row, by which ties are broken, would say which item will be used.
 
     Of events that share an event id the first in file order stays. Items' edges stand before events
     of the same second; an event's own keyword edge stands behind it.
@@ -69,8 +69,7 @@ def assemble(parts: CleanParts, name: str) -> Dataset:
     if bool((time_s[1:] < time_s[:-1]).any()):
         events = events[np.argsort(time_s, kind="stable")]
     users = _id_map("user", parts, [events["user"], *_keys(parts.users, "user_id")])
-    found = [events["item"], *_keys(parts.items, "item_id")]
-    items = _id_map("item", parts, found[::-1] if _dates_alike(parts.items) else found)
+    items = _id_map("item", parts, [*_keys(parts.items, "item_id"), events["item"]])
     item_row = items.rows(events["item"])
     item_table = _in_row_order(items, parts.items, "item_id")
     edge_types, added = _item_edges(parts, events, item_row, item_table)
@@ -226,12 +225,6 @@ def _without_repeats(events: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 def _keys(table: pl.DataFrame | None, name: str) -> list[pl.Series]:
     return [] if table is None else [table[name]]
-
-
-def _dates_alike(items: pl.DataFrame | None) -> bool:
-    if items is None or "published_s" not in items.columns:
-        return False
-    return bool(items["published_s"].drop_nulls().is_duplicated().any())
 
 
 def _id_map(node: NodeType, parts: CleanParts, found: Sequence[pl.Series]) -> IdMap:

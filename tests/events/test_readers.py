@@ -52,13 +52,13 @@ def test_a_folder_of_every_table_is_read_whole(tmp_path):
         "occurs": ("item", "keyword", "occurs"),
     }
     assert dataset.ids["user"].keys.to_list() == ["ann", "bob", "eve"]
-    assert dataset.ids["item"].keys.to_list() == ["c", "a", "b", "d"]
-    assert dataset.items["title"].to_list() == [None, "Alien", None, "Dune"]
+    assert dataset.ids["item"].keys.to_list() == ["d", "a", "c", "b"]
+    assert dataset.items["title"].to_list() == ["Dune", "Alien", None, None]
     assert dataset.users["age"].to_list() == [None, "41", "30"]
     assert dataset.impressions is not None
     assert dataset.impressions["shown"].to_list() == [["a", "b", "c"]]
     assert dataset.impressions["clicked"].to_list() == [["b"]]
-    assert dataset.published_s().tolist() == [5, 10, 20, 25]
+    assert dataset.published_s().tolist() == [25, 10, 5, 20]
     assert (dataset.name, len(dataset.sha256)) == (tmp_path.name, 64)
 
 
