@@ -9,11 +9,13 @@ from graphrec.errors import SettingsError
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.provenance import provenance_of
 from graphrec.evaluation.stream_retrieval import Recall, reach_of_stream, recalls_of
+from graphrec.events.dataset import Dataset
 from graphrec.experiment.running import events_of, load_data
-from graphrec.experiment.settings import ExperimentSettings, StreamProtocol
+from graphrec.experiment.settings import ExperimentSettings, Method, StreamProtocol
 from graphrec.experiment.sources import build_source
 from graphrec.experiment.staged_settings import PipelineMethod
 from graphrec.retrieval.blend import BlendedSource
+from graphrec.stages import CandidateSource
 
 Progress = Callable[[str, int, int], None]
 
@@ -36,7 +38,12 @@ class PipelineRecall:
 
 
 def measure_retrieval(
-    settings: ExperimentSettings, k: int, folder: Path, progress: Progress | None = None
+    settings: ExperimentSettings,
+    k: int,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    build: Callable[[Method, Dataset], CandidateSource] = build_source,
 ) -> list[PipelineRecall]:
     """Recall at `k` of every source of every pipeline, and of them together, on the streams.
 
@@ -48,6 +55,7 @@ def measure_retrieval(
         k: Places that count, at least 1.
         folder: Where `retrieval.json` goes; made if it is not there.
         progress: Told how far it is.
+        build: Makes a source of its settings.
 
     Raises:
         SettingsError: There is no pipeline, or no stream.
@@ -66,7 +74,7 @@ def measure_retrieval(
     for protocol in streams:
         cuts = Cuts.at_quantiles(events, protocol.training, protocol.validation)
         for pipeline in pipelines:
-            parts = [build_source(part.source, dataset) for part in pipeline.sources]
+            parts = [build(part.source, dataset) for part in pipeline.sources]
             quotas = [part.quota.model_copy(update={"n": k}) for part in pipeline.sources]
             # All that any source brings has to be kept, or it could not be seen.
             blend = BlendedSource(parts, quotas, pipeline.blend)
