@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64
 
+from graphrec.arrays import NEVER_S
 from graphrec.events.ids import IdMap
 from graphrec.events.log import EventLog, NodeType
 
@@ -57,19 +58,21 @@ class Dataset:
                 return str(title)
         return str(self.ids["item"].key(item_row))
 
-    def published_s(self, unused_s: int | None = None) -> Int64[np.ndarray, " items"]:
-        """When each item was published: as given, else its first event, else `unused_s`.
+    def given_published_s(self) -> Int64[np.ndarray, " items"]:
+        """When each item was published, UTC seconds, `NEVER_S` where the items table has no date.
 
-        Args:
-            unused_s: What stands for an item that is neither dated nor used, UTC seconds, such as
-                `NEVER_S` where it must not pass for new; None: the log's end.
+        What learns from events dates the others by them: the whole log would tell what comes.
         """
-        if unused_s is None:
-            unused_s = int(self.log.time_s[-1]) if len(self.log) else 0
-        first = np.full(self.n_items, unused_s, dtype=np.int64)
+        if "published_s" not in self.items.columns:
+            return np.full(self.n_items, NEVER_S, np.int64)
+        given = self.items["published_s"].cast(pl.Int64)
+        return np.asarray(given.fill_null(NEVER_S).to_numpy(), np.int64)
+
+    def published_s(self) -> Int64[np.ndarray, " items"]:
+        """When each item was published: as given, else its first event, else the log's end."""
+        end_s = int(self.log.time_s[-1]) if len(self.log) else 0
+        first = np.full(self.n_items, end_s, dtype=np.int64)
         watched = self.log.interactions(roles={"positive", "negative", "explicit"})
         np.minimum.at(first, watched.item_row, watched.time_s)
-        if "published_s" not in self.items.columns:
-            return first
-        given = self.items["published_s"].cast(pl.Int64)
-        return np.where(given.is_null().to_numpy(), first, given.fill_null(0).to_numpy())
+        given = self.given_published_s()
+        return np.where(given == NEVER_S, first, given)

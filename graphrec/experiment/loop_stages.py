@@ -12,6 +12,7 @@ from graphrec.events.dataset import Dataset
 from graphrec.events.log import EventLog
 from graphrec.events.world.policy import ShownPages
 from graphrec.experiment.loop_settings import LoopRetrieval, LoopSource
+from graphrec.experiment.named_items import named_items_of
 from graphrec.experiment.staging import names_of_items
 from graphrec.pipeline.loop_lists import KnownWatches
 from graphrec.pipeline.loop_outcomes import CatalogueColumns
@@ -20,7 +21,7 @@ from graphrec.ranking.features.item_columns import Fit
 from graphrec.ranking.features.name_features import NamesOfItems
 from graphrec.ranking.features.stream_features import Rate
 from graphrec.retrieval.blend import BlendedSource
-from graphrec.retrieval.fresh import FreshSource, NamedItems
+from graphrec.retrieval.fresh import FreshSource
 from graphrec.retrieval.own_items import OwnItemsSource
 from graphrec.retrieval.popular import PopularSource
 from graphrec.retrieval.trending import TrendingSource
@@ -60,21 +61,9 @@ def _source(name: LoopSource, settings: LoopRetrieval, dataset: Dataset) -> Cand
         case "trending":
             return TrendingSource(settings.trending)
         case "fresh":
-            return FreshSource(named_items(dataset), settings.fresh)
+            return FreshSource(named_items_of(dataset), settings.fresh)
         case "own_items":
             return OwnItemsSource(settings.own_items)
-
-
-def named_items(dataset: Dataset) -> NamedItems:
-    """Publications, publishers and keywords of items."""
-    names, nothing = names_of_items(dataset), no_names(dataset.n_items)
-    keywords = names.get("keyword", nothing)
-    return NamedItems(
-        dataset.published_s(),
-        names.get("publisher", nothing).first(),
-        keywords.ptr,
-        keywords.name_row,
-    )
 
 
 def no_names(n_items: int) -> NamesOfItems:
@@ -105,7 +94,7 @@ def loop_feature_inputs(
     return FeatureInputs(
         source_names,
         names,
-        dataset.published_s(),
+        dataset.given_published_s(),
         streams,
         _RATES,
         publisher_rates=_PUBLISHER_RATES,

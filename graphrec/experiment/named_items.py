@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int32, Int64
 
-from graphrec.arrays import NEVER_S, NO_ROW
+from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 from graphrec.events.dataset import Dataset
 from graphrec.ranking.features.name_features import NamesOfItems
@@ -75,4 +75,4 @@ def named_items_of(dataset: Dataset) -> NamedItems:
     ptr = np.searchsorted(once[:, 0], np.arange(dataset.n_items + 1)).astype(np.int64)
     if not len(publisher):
         publisher = np.full(dataset.n_items, NO_ROW, np.int32)
-    return NamedItems(dataset.published_s(NEVER_S), publisher, ptr, once[:, 1].astype(np.int32))
+    return NamedItems(dataset.given_published_s(), publisher, ptr, once[:, 1].astype(np.int32))

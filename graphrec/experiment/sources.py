@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from graphrec.arrays import NEVER_S
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.experiment.method_settings import (
@@ -69,7 +68,7 @@ def build_source(  # noqa: PLR0912 — one branch for each choice
         case PopularMethod():
             return PopularSource(method.settings)
         case RecentMethod():
-            return RecentSource(dataset.published_s(NEVER_S), method.settings)
+            return RecentSource(dataset.given_published_s(), method.settings)
         case LastItemsMethod():
             return LastItemsSource(method.settings)
         case ItemKNNMethod():

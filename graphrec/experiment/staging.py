@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from graphrec.arrays import NEVER_S
 from graphrec.errors import SettingsError
 from graphrec.events.dataset import Dataset
 from graphrec.events.log import EventLog
@@ -97,7 +96,7 @@ def feature_inputs(dataset: Dataset, source_names: tuple[str, ...]) -> FeatureIn
     return FeatureInputs(
         source_names,
         names_of_items(dataset),
-        dataset.published_s(NEVER_S),
+        dataset.given_published_s(),
         streams,
         tuple(rates),
     )

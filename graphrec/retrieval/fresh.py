@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, Shaped
 from pydantic import BaseModel, ConfigDict, Field
 
-from graphrec.arrays import DAY_S
+from graphrec.arrays import DAY_S, NEVER_S
 from graphrec.checks import refuse_future, refuse_unknown_items
 from graphrec.errors import DataError
 from graphrec.kernels.named_lists import insert_named, list_fresh
+from graphrec.publications import Publications
 from graphrec.retrieval.sparse_entries import Entries, LastItems
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 
@@ -47,7 +48,7 @@ class NamedItems:
     """Who published items, when, and on which keywords.
 
     Attributes:
-        published_s: UTC seconds.
+        published_s: UTC seconds; `NEVER_S`: the first event is to tell.
         publisher_row: -1 where nobody is known.
         keyword_ptr: Item i's keywords are `[keyword_ptr[i], keyword_ptr[i + 1])`.
         keyword_row: Keywords, each once an item.
@@ -81,7 +82,7 @@ class FreshSource:
     """New items by the query's affinity with their publisher and keywords, times freshness.
 
     An item is known to a query when it was published before the query's time, whether or not
-    anything has happened to it. Events change nothing but the number of items; an item that
+    anything has happened to it. Events date items that have no date of their own; an item that
     `add_items` has not described is never proposed.
     """
 
@@ -92,11 +93,11 @@ class FreshSource:
         self._settings = settings or FreshSettings()
         self._n_items = 0
         self._n_described = 0
-        self._published_s = np.empty(0, np.int64)
+        self._publications = Publications(np.empty(0, np.int64))
+        self._place = np.zeros((0, 3), np.int64)
         self._names_ptr = np.zeros(1, np.int64)
         self._names = np.empty(0, np.int32)
         self._names_weight = np.empty(0, np.float64)
-        self._place = np.zeros((0, 3), np.int64)
         self._pool = np.empty(0, np.int32)
         self._used = 0
         self.add_items(items)
@@ -125,23 +126,30 @@ class FreshSource:
         self._names_ptr = _extended(self._names_ptr, first + 1, ends)
         self._names = _extended(self._names, n_names, name[order])
         self._names_weight = _extended(self._names_weight, n_names, weight[order])
-        self._published_s = _extended(self._published_s, first, items.published_s)
+        self._publications.describe(items.published_s)
         self._n_described += len(items)
-        by_time = np.argsort(items.published_s[item], kind="stable")
-        self._insert(name[by_time], (first + item[by_time]).astype(np.int32))
+        self._insert(np.arange(first, self._n_described, dtype=np.int32))
 
     def fit(self, events: Interactions, cut_s: int) -> None:
-        """Learn how many items there are; what is known of them stays.
+        """Forget every event, then date items by `events`; what is known of items stays.
 
         Raises:
             LeakageError: An event is at or after `cut_s`.
         """
         refuse_future(events, cut_s, self.name)
         self._n_items = events.n_items
+        self._publications.reset()
+        self._publications.absorb(events)
+        self._list_anew()
 
     def absorb(self, events: Interactions) -> None:
-        """Learn how many items there are."""
+        """Learn how many items there are, and date those that have no date."""
         self._n_items = max(self._n_items, events.n_items)
+        dated, moved = self._publications.absorb(events)
+        if (moved < self._n_described).any():
+            self._list_anew()
+        else:
+            self._insert(dated[dated < self._n_described])
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Affinity times freshness of every item, >= 0.
@@ -180,7 +188,7 @@ class FreshSource:
                 self._names,
                 self._names_weight,
                 queries.time_s,
-                self._published_s,
+                self._publications.published_s,
                 self._place,
                 self._pool,
                 settings.n_newest,
@@ -195,14 +203,27 @@ class FreshSource:
                 return Entries(ptr, item[:n], value[:n], reason[:n])
             room = n
 
-    def _insert(self, name: Int32[np.ndarray, " pairs"], item: Int32[np.ndarray, " pairs"]) -> None:
+    def _list_anew(self) -> None:
+        self._place[:] = 0
+        self._used = 0
+        self._insert(np.arange(self._n_described, dtype=np.int32))
+
+    def _insert(self, rows: Int32[np.ndarray, " items"]) -> None:
+        """Put items that have a date on the lists of their names, oldest first."""
+        published_s = self._publications.published_s
+        rows = rows[published_s[rows] != NEVER_S]
+        rows = rows[np.argsort(published_s[rows], kind="stable")]
+        degree = self._names_ptr[rows + 1] - self._names_ptr[rows]
+        item = np.repeat(rows, degree)
+        behind = np.arange(len(item)) - np.repeat(np.cumsum(degree) - degree, degree)
+        name = self._names[np.repeat(self._names_ptr[rows], degree) + behind]
         n_more = int(name.max(initial=-1)) + 1 - len(self._place)
         if n_more > 0:
             self._place = np.concatenate([self._place, np.zeros((n_more, 3), np.int64)])
         at = 0
         while at < len(name):
             at, self._used = insert_named(
-                at, name, item, self._published_s, self._place, self._pool, self._used
+                at, name, item, published_s, self._place, self._pool, self._used
             )
             if at < len(name):
                 n_places = max(2 * len(self._pool), self._used + 4 * (len(name) - at), 1024)

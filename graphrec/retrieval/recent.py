@@ -4,9 +4,10 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from pydantic import BaseModel, ConfigDict, Field
 
-from graphrec.arrays import DAY_S, NEVER_S
+from graphrec.arrays import DAY_S
 from graphrec.checks import refuse_future
 from graphrec.kernels.recency import rank_newest
+from graphrec.publications import Publications
 from graphrec.retrieval.event_timeline import EventTimeline, WindowSums
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.top_k import top_candidates
@@ -42,8 +43,7 @@ class RecentSource:
                 counts as published at its first event.
             settings: How ties are broken.
         """
-        self._given_s = published_s.astype(np.int64)
-        self._published_s = self._given_s
+        self._publications = Publications(published_s)
         self._settings = settings or RecentSettings()
         self._start()
 
@@ -60,15 +60,8 @@ class RecentSource:
     def absorb(self, events: Interactions) -> None:
         """Count `events`, and date items that were not known."""
         self._sums.refresh(self._timeline.insert(events))
-        n_known = len(self._given_s)
-        n_added = self._timeline.n_items - len(self._published_s)
-        undated = np.full(len(events), fill_value=True)
-        given = events.item_row < n_known
-        undated[given] = self._given_s[events.item_row[given]] == NEVER_S
-        if n_added > 0 or undated.any():
-            never = np.full(max(n_added, 0), NEVER_S)
-            self._published_s = np.concatenate([self._published_s, never])
-            np.minimum.at(self._published_s, events.item_row[undated], events.time_s[undated])
+        dated, moved = self._publications.absorb(events)
+        if len(dated) or len(moved) or len(self._publications.published_s) > len(self._by_age):
             self._sort()
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
@@ -76,7 +69,7 @@ class RecentSource:
         window_s = max(1, round(self._settings.window_days * DAY_S))
         score = np.empty((len(queries), self._timeline.n_items), np.float32)
         popularity = self._sums.before(queries.time_s, window_s)
-        rank_newest(self._by_age, self._published_s, queries.time_s, popularity, score)
+        rank_newest(self._by_age, self._publications.published_s, queries.time_s, popularity, score)
         return score
 
     def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
@@ -85,11 +78,12 @@ class RecentSource:
 
     def _start(self) -> None:
         self._timeline = EventTimeline()
-        self._timeline.n_items = len(self._given_s)
+        self._publications.reset()
+        self._timeline.n_items = len(self._publications.published_s)
         self._sums = WindowSums(self._timeline)
         self._sums.refresh(0)
-        self._published_s = self._given_s
         self._sort()
 
     def _sort(self) -> None:
-        self._by_age = np.argsort(self._published_s, kind="stable").astype(np.int32)
+        published_s = self._publications.published_s
+        self._by_age = np.argsort(published_s, kind="stable").astype(np.int32)

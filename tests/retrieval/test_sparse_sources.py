@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError
 from graphrec.graph.ageing import AgeingSettings
 from graphrec.graph.settings import CoWatchSettings
@@ -208,6 +209,26 @@ def test_a_fresh_item_is_found_as_soon_as_it_is_described_and_an_undescribed_one
     source.absorb(watched([(60, 0, 2)], n_items=3))
     assert source.retrieve(asked([0], 100), 2, Eligibility()).item_row[0].tolist() == [1, -1]
     assert source.retrieve(asked([2], 100), 2, Eligibility()).item_row[0].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("known", ["described", "used", "an earlier event comes late"])
+def test_an_item_without_a_date_is_new_from_its_first_event_on(known):
+    source = FreshSource(named([(0, 0, [1]), (NEVER_S, 0, [1])]))
+    past = [(1, 0, 0)] if known == "described" else [(1, 0, 0), (50, 0, 1)]
+    source.fit(watched(past, n_items=2), 55)
+    if known == "described":
+        assert source.retrieve(asked([0], 60), 1, Eligibility()).item_row[0].tolist() == [-1]
+        source.absorb(watched([(50, 0, 1)], n_items=2))
+    if known == "an earlier event comes late":
+        source.absorb(watched([(40, 0, 1)], n_items=2))
+    from_s = 40 if known == "an earlier event comes late" else 50
+    dated = FreshSource(named([(0, 0, [1]), (from_s, 0, [1])]))
+    dated.fit(watched([(1, 0, 0)], n_items=2), 5)
+    for time_s in (from_s, from_s + 1, 60):
+        query = asked([0], time_s)
+        assert source.score(query).tolist() == dated.score(query).tolist()
+    source.fit(watched([(1, 0, 0)], n_items=2), 5)
+    assert source.retrieve(asked([0], 60), 1, Eligibility()).item_row[0].tolist() == [-1]
 
 
 @pytest.mark.parametrize(

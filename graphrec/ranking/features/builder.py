@@ -42,7 +42,8 @@ class FeatureInputs:
     Attributes:
         source_names: Candidate sources whose scores and places are read.
         names: Names of items by kind, such as `publisher` and `keyword`.
-        published_s: When each item was published, UTC seconds; None: not known.
+        published_s: When each item was published, UTC seconds, `NEVER_S` where its first event is
+            to tell; None: no item has an age.
         streams: Other events by name, such as likes or what was shown; each becomes known strictly
             before the moment of a question.
         rates: Rates between streams, by item.

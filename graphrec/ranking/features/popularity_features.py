@@ -5,6 +5,7 @@ from jaxtyping import Float32, Int32, Int64
 
 from graphrec.kernels.candidate_features import fill_ages
 from graphrec.kernels.rank_features import fill_row_counts
+from graphrec.publications import Publications
 from graphrec.ranking.features.counters import RowCounters
 from graphrec.ranking.features.declared import EVENTS, Asked, Feature, Sees
 from graphrec.stages import Interactions
@@ -104,18 +105,24 @@ class AgeFeatures:
     )
 
     def __init__(self, published_s: Int64[np.ndarray, " items"]) -> None:
-        """Know when items were published, UTC seconds."""
-        self._published_s = published_s
+        """Know when items were published, UTC seconds.
+
+        One with `NEVER_S`, or without a place, is published at its first event.
+        """
+        self._publications = Publications(published_s)
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Forget every event."""
+        self._publications.reset()
 
     def absorb(self, stream: str, events: Interactions) -> None:
-        """Nothing to learn."""
+        """Date items that have no date by their first event."""
+        if stream == EVENTS:
+            self._publications.absorb(events)
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write both columns; missing where the item is not out before the query, or unknown."""
-        fill_ages(asked.time_s, asked.item_row, self._published_s, at, out)
+        fill_ages(asked.time_s, asked.item_row, self._publications.published_s, at, out)
 
 
 def _hours(seconds: float) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError, LeakageError
 from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
 from graphrec.ranking.features.declared import Sees
@@ -238,11 +239,25 @@ def test_names_that_do_not_fit_are_refused(ptr, row, message):
         NamesOfItems(np.array(ptr, np.int64), np.array(row, np.int32), 3)
 
 
-def test_items_without_any_name_or_time_of_publication_have_no_such_features():
+def test_items_without_any_name_have_no_such_features():
     nothing = NamesOfItems(np.zeros(1, np.int64), np.empty(0, np.int32), 0)
-    inputs = FeatureInputs(names={"publisher": nothing}, published_s=np.empty(0, np.int64))
+    inputs = FeatureInputs(names={"publisher": nothing})
     builder = FeatureBuilder(inputs)
     builder.absorb(interactions([(START_S, 0, 1, 1.0)]))
     table = table_of(ONE_QUERY, builder)
-    for name in ("item.age", "publisher.affinity", "publisher.total"):
+    for name in ("publisher.affinity", "publisher.total"):
         assert np.isnan(table[..., builder.names.index(name)]).all()
+
+
+def test_an_item_without_a_date_has_an_age_from_its_first_event_on():
+    published_s = np.array([NEVER_S, NEVER_S, START_S - 7])
+    builder = FeatureBuilder(FeatureInputs(published_s=published_s))
+    column = builder.names.index("item.age")
+    builder.fit(interactions([(START_S, 0, 0, 1.0), (START_S, 0, 2, 1.0)]), END_S)
+    aged = np.float32(np.log1p(END_S - START_S + 7))
+    np.testing.assert_array_equal(table_of(ONE_QUERY, builder)[0, :, column], [aged, np.nan])
+    builder.absorb(interactions([(START_S + 1, 0, 1, 1.0)]))
+    young = np.float32(np.log1p(END_S - START_S - 1))
+    np.testing.assert_allclose(table_of(ONE_QUERY, builder)[0, :, column], [aged, young], rtol=1e-6)
+    builder.fit(interactions([(START_S, 0, 2, 1.0)]), END_S)
+    assert np.isnan(table_of(ONE_QUERY, builder)[0, 1, column])

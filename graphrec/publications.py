@@ -1,0 +1,66 @@
+"""When items were published: as their table says, else at their first event."""
+
+import numpy as np
+from jaxtyping import Int32, Int64
+
+from graphrec.arrays import NEVER_S
+from graphrec.stages import Interactions
+
+
+class Publications:
+    """Dates of publication that grow with what is absorbed, so that a log tells none too early.
+
+    An item without a date of its own, or one that nobody described, is published at the first of
+    the absorbed events; until then its date is `NEVER_S`.
+    """
+
+    def __init__(self, given_s: Int64[np.ndarray, " items"]) -> None:
+        """Know the dates of the first items, UTC seconds, `NEVER_S` where there is none."""
+        self._n_described = self._n_items = 0
+        self._given_s = np.empty(0, np.int64)
+        self._published_s = np.empty(0, np.int64)
+        self.describe(given_s)
+
+    @property
+    def published_s(self) -> Int64[np.ndarray, " items"]:
+        """Publication of every item so far, UTC seconds; a view, which may change."""
+        return self._published_s[: self._n_items]
+
+    def describe(self, given_s: Int64[np.ndarray, " items"]) -> None:
+        """Let items follow those described; one in use keeps its date where none is given."""
+        first, end = self._n_described, self._n_described + len(given_s)
+        self._grow(end)
+        self._given_s[first:end] = given_s
+        self._n_described = end
+        has_one = given_s != NEVER_S
+        self._published_s[first:end][has_one] = given_s[has_one]
+
+    def reset(self) -> None:
+        """Forget every event."""
+        self._n_items = self._n_described
+        self._published_s = self._given_s.copy()
+
+    def absorb(
+        self, events: Interactions
+    ) -> tuple[Int32[np.ndarray, " dated"], Int32[np.ndarray, " moved"]]:
+        """Date items by their events, whatever the order of events.
+
+        Returns:
+            Rows that had no date, and rows whose date turned out to be earlier; each once.
+        """
+        self._grow(events.n_items)
+        row = events.item_row
+        earlier = (self._given_s[row] == NEVER_S) & (events.time_s < self._published_s[row])
+        if not earlier.any():
+            return row[:0], row[:0]
+        changed = np.unique(row[earlier])
+        is_new = self._published_s[changed] == NEVER_S
+        np.minimum.at(self._published_s, row[earlier], events.time_s[earlier])
+        return changed[is_new], changed[~is_new]
+
+    def _grow(self, n_items: int) -> None:
+        if n_items > len(self._published_s):
+            more = np.full(n_items + n_items // 4 - len(self._published_s), NEVER_S, np.int64)
+            self._published_s = np.concatenate([self._published_s, more])
+            self._given_s = np.concatenate([self._given_s, more])
+        self._n_items = max(self._n_items, n_items)
