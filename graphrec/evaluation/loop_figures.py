@@ -7,7 +7,7 @@ import numpy as np
 
 from graphrec.errors import DataError
 from graphrec.evaluation.closed_loop import MEASURES, OF_THINGS, OVER_DAYS, WHOLE, Outcomes
-from graphrec.evaluation.intervals import Comparison, Interval, IntervalSettings
+from graphrec.evaluation.intervals import Comparison, Interval, IntervalSettings, compare_with
 from graphrec.evaluation.ratios import Ratio, bootstrap_ratios, compare_ratios
 
 
@@ -41,6 +41,8 @@ class PolicyFigures:
         against_first: This policy less the first one, by every one of `MEASURES` (the same users)
             and of `OF_THINGS` (the same items or publishers); None for the first one.
         differences_by_world: The same for every one of `MEASURES` and `WHOLE`, world by world.
+        over_worlds: The mean of those, worlds drawn and swapped in place of users: what to expect
+            of another world; None for the first one.
         seconds: What it took.
     """
 
@@ -51,6 +53,7 @@ class PolicyFigures:
     over_days: Mapping[str, tuple[float, ...]]
     against_first: Mapping[str, Comparison] | None
     differences_by_world: Mapping[str, tuple[float, ...]]
+    over_worlds: Mapping[str, Comparison] | None
     seconds: LoopSeconds
 
 
@@ -85,7 +88,7 @@ def figures_of_loop(
 
     Intervals and tests draw or swap users of all worlds (for shares of items, items). They do not
     know that users of one world meet in what is popular there, or that items compete for places,
-    nor how worlds differ: for that see the figures world by world.
+    nor how worlds differ: `over_worlds` does, where there are enough of them.
 
     Args:
         outcomes: What came of each policy in each world, worlds in the order of `seeds`.
@@ -118,6 +121,7 @@ def figures_of_loop(
         for name in others:
             against[name].update(compared[name])
     by_world = {name: _by_world(worlds) for name, worlds in outcomes.items()}
+    over_worlds = _over_worlds(by_world, settings)
     return LoopFigures(
         seeds,
         *spans,
@@ -134,6 +138,7 @@ def figures_of_loop(
                     key: tuple(np.subtract(values, by_world[first][key]).tolist())
                     for key, values in by_world[name].items()
                 },
+                over_worlds.get(name),
                 seconds[name],
             )
             for name, worlds in outcomes.items()
@@ -146,6 +151,20 @@ def _by_world(worlds: Sequence[Outcomes]) -> dict[str, tuple[float, ...]]:
         **{part.name: tuple(w.by_user[part.name].value for w in worlds) for part in MEASURES},
         **{part.name: tuple(w.whole[part.name] for w in worlds) for part in WHOLE},
     }
+
+
+def _over_worlds(
+    by_world: Mapping[str, Mapping[str, tuple[float, ...]]], settings: IntervalSettings
+) -> dict[str, dict[str, Comparison]]:
+    first, *others = by_world
+    found: dict[str, dict[str, Comparison]] = {name: {} for name in others}
+    for measure, values in by_world[first].items():
+        theirs = {name: np.array(by_world[name][measure]) for name in others}
+        world = np.arange(len(values), dtype=np.int32)
+        compared = compare_with(np.array(values), theirs, world, settings)
+        for name in others:
+            found[name][measure] = compared[name]
+    return found
 
 
 def _over_days(worlds: Sequence[Outcomes], name: str) -> tuple[float, ...]:

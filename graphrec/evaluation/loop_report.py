@@ -96,10 +96,12 @@ def _differences(figures: LoopFigures) -> str:
             _label(measure),
             [
                 _comparison_cell(
-                    policy.against_first[measure.name], policy.differences_by_world[measure.name]
+                    policy.against_first[measure.name],
+                    policy.over_worlds[measure.name],
+                    policy.differences_by_world[measure.name],
                 )
                 for policy in others
-                if policy.against_first is not None
+                if policy.against_first is not None and policy.over_worlds is not None
             ],
         )
         for measure in (*MEASURES, *(one for one in WHOLE if one.name in OF_THINGS))
@@ -107,7 +109,8 @@ def _differences(figures: LoopFigures) -> str:
     caption = (
         f"Each policy less {first.policy}, on the same users, items or publishers: difference, its "
         "interval, and the chance of one this large if both were alike (swapped at random, "
-        "corrected by Holm for the policies of a row); in how many worlds it points the same way."
+        "corrected by Holm for the policies of a row); in how many worlds it points the same way, "
+        "and the mean of the worlds with the chance of it if worlds are swapped."
     )
     names = [policy.policy for policy in others]
     return _heading("differences", "Differences") + page.table(caption, names, rows, "measure")
@@ -155,7 +158,9 @@ def _seconds_cells(policy: PolicyFigures) -> list[str]:
     return [page.cell(words) for words in [*whole, f"{spent.pages:,}", *each]]
 
 
-def _comparison_cell(comparison: Comparison, by_world: Sequence[float]) -> str:
+def _comparison_cell(
+    comparison: Comparison, over_worlds: Comparison, by_world: Sequence[float]
+) -> str:
     difference = comparison.difference
     if isnan(difference.value):
         return page.cell(page.ABSENT)
@@ -163,7 +168,8 @@ def _comparison_cell(comparison: Comparison, by_world: Sequence[float]) -> str:
     same = sum(value * difference.value > 0 for value in by_world)
     return (
         f"<td>{difference.value:+.4f}<small>{between}</small>"
-        f"<small>p {comparison.p_holm:.4f}; {same} of {len(by_world)} worlds</small></td>"
+        f"<small>p {comparison.p_holm:.4f}; {same} of {len(by_world)} worlds</small>"
+        f"<small>{over_worlds.difference.value:+.4f}, p {over_worlds.p_holm:.4f}</small></td>"
     )
 
 

@@ -30,12 +30,11 @@ def write_watch_next(
     """
     keys = item_ids.keys.head(len(table.value_s))
     values = pl.DataFrame({"item_id": keys, "value_s": table.value_s, "count": table.count})
-    infinite = np.isinf(table.prior_count)
     described = {
         "what": _WHAT,
         "watch_next": settings.model_dump(mode="json"),
         "mean_s": table.mean_s,
-        "prior_count": None if infinite else table.prior_count,
+        "prior_counts": [None if np.isinf(one) else one for one in table.prior_counts],
     }
     counts = {"items": len(values), "watches": int(table.count.sum())}
     write_snapshot(Snapshot({}, {"values": values}, described, table.until_s, counts), folder)
@@ -67,11 +66,12 @@ def read_watch_next(folder: Path, item_ids: IdMap) -> WatchNextTable:
             f"{wanted.schema['item_id']}"
         )
     found = wanted.join(values, on="item_id", how="left", maintain_order="left")
-    mean_s, prior = snapshot.settings["mean_s"], snapshot.settings["prior_count"]
+    mean_s, priors = snapshot.settings["mean_s"], snapshot.settings["prior_counts"]
+    of_chance, of_rest = (float("inf") if one is None else float(one) for one in priors)
     return WatchNextTable(
         found["value_s"].fill_null(mean_s).to_numpy(),
         found["count"].fill_null(0).to_numpy(),
         float(mean_s),
-        float("inf") if prior is None else float(prior),
+        (of_chance, of_rest),
         snapshot.cut_s,
     )

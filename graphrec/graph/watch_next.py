@@ -1,4 +1,9 @@
-"""The WatchNext table: how long people usually go on watching after an item, whoever they are."""
+"""The WatchNext table: how long people usually go on watching after an item, whoever they are.
+
+What an item is followed by is the chance that a session goes on times what is watched if it does.
+Each is learnt by itself: a chance tells items apart after tens of watches, the seconds after
+hundreds, and seconds alone would value items by how long the videos are that their viewers like.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,8 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 from graphrec.events.log import EventLog
+from graphrec.graph.credibility import CrossedSums
 from graphrec.kernels.watch_next import sum_following
 from graphrec.stages import Interactions
 
@@ -41,7 +48,14 @@ class WatchNextSettings(BaseModel):
         ge=0,
         le=1e9,
         description="Watches that the mean of its group is worth beside an item's own; null: "
-        "estimated from how much items differ (empirical Bayes).",
+        "estimated from how much items differ (empirical Bayes), for the chance and for the "
+        "seconds.",
+    )
+    less_user: bool = Field(
+        True,
+        description="Whether what a user goes on with more or less than others is taken off: "
+        "without it what heavy watchers like passes for what brings watching about. Keeps a row "
+        "for each pair of user and item.",
     )
 
 
@@ -50,19 +64,20 @@ class WatchNextTable:
     """Expected seconds watched after each item.
 
     Attributes:
-        value_s: Seconds, >= 0, shrunk toward the mean of the item's group, that toward the mean of
-            all.
+        value_s: Seconds for an average user, >= 0: the chance that a session goes on times what is
+            watched if it does. The chance is shrunk toward that of the item's group and that
+            toward the mean of all, the seconds toward the mean of all.
         count: Watches that each value rests on; 0 where it is its group's alone.
         mean_s: Mean over all watches, seconds.
-        prior_count: Watches that a group's mean is worth beside an item's own; infinite where
-            items of one group do not differ beyond chance.
+        prior_counts: Watches that a group's mean is worth beside an item's own, for the chance and
+            for the seconds; infinite where items of one group do not differ beyond chance.
         until_s: Nothing at or after this time was known, UTC seconds.
     """
 
     value_s: Float64[np.ndarray, " items"]
     count: Int64[np.ndarray, " items"]
     mean_s: float
-    prior_count: float
+    prior_counts: tuple[float, float]
     until_s: int
 
     def value_of_showing(
@@ -104,9 +119,9 @@ class LiveWatchNext:
 
     def reset(self, n_items: int = 0) -> None:
         """Forget everything."""
+        self._going_on, self._rest = CrossedSums(), CrossedSums()
         self._count = np.zeros(n_items, np.int64)
         self._sum = np.zeros(n_items, np.int64)
-        self._squares = np.zeros(n_items)
         self._until_s = np.iinfo(np.int64).min
         self._time_s = np.empty(0, np.int64)
         self._user = np.empty(0, np.int32)
@@ -123,7 +138,7 @@ class LiveWatchNext:
 
         Args:
             events: In any order; `weight` is seconds watched, rounded to whole ones. `n_items` may
-                have grown.
+                have grown. What nobody watched, user -1, is followed by nothing and passed over.
             until_s: All that happened before this time has been told, UTC seconds; it does not go
                 back.
 
@@ -134,6 +149,8 @@ class LiveWatchNext:
         self._check(events, until_s)
         self._until_s = until_s
         self._grow(events.n_items)
+        if (events.user_row == NO_ROW).any():
+            events = events.take(events.user_row != NO_ROW)
         time_s = np.concatenate([self._time_s, events.time_s])
         user = np.concatenate([self._user, events.user_row])
         item = np.concatenate([self._item, events.item_row])
@@ -150,7 +167,7 @@ class LiveWatchNext:
             gap_s = _NO_GAP if settings.gap_minutes is None else settings.gap_minutes * 60
             after_s = np.empty(len(time_s), np.int64)
             sum_following(user, time_s, watched_s, window_s, gap_s, after_s)
-            self._judge(item[is_judged], after_s[is_judged])
+            self._judge(user[is_judged], item[is_judged], after_s[is_judged])
         kept = ~is_judged
         self._time_s, self._user = time_s[kept], user[kept]
         self._item, self._watched_s = item[kept], watched_s[kept]
@@ -172,35 +189,41 @@ class LiveWatchNext:
         group = np.full(n_items, -1, np.int32) if group_row is None else group_row
         if len(group) != n_items:
             raise DataError(f"groups of {len(group)} items — the table has {n_items}")
-        count, total = self._count.astype(np.float64), self._sum.astype(np.float64)
         # Items without a group are one of their own.
         group = group.astype(np.int64) + 1
-        n_groups = int(group.max(initial=0)) + 1
-        group_count = np.bincount(group, count, minlength=n_groups)
-        group_sum = np.bincount(group, total, minlength=n_groups)
-        group_squares = np.bincount(group, self._squares, minlength=n_groups)
-        mean = float(total.sum() / max(count.sum(), 1.0))
-        everyone = np.zeros(n_groups, np.int64)
-        group_prior = credibility_count(group_count, group_sum, group_squares, everyone)
-        group_mean = shrunk(group_sum, group_count, np.full(n_groups, mean), group_prior)
         given = self._settings.prior_count
-        prior = credibility_count(count, total, self._squares, group) if given is None else given
-        value = shrunk(total, count, group_mean[group], prior)
-        return WatchNextTable(value, self._count.copy(), mean, prior, int(self._until_s))
+        chance, of_chance = self._going_on.means_of_second(n_items, group, given)
+        # Groups differ in how long their videos are, and so does what their viewers watch next.
+        everyone = np.zeros(n_items, np.int64)
+        rest_s, of_rest = self._rest.means_of_second(n_items, everyone, given)
+        chance, rest_s = np.clip(chance, 0.0, 1.0), np.maximum(rest_s, 0.0)
+        mean = float(self._sum.sum() / max(self._count.sum(), 1))
+        return WatchNextTable(
+            chance * rest_s,
+            self._count.copy(),
+            mean,
+            (of_chance, of_rest),
+            int(self._until_s),
+        )
 
     def _judge(
-        self, item: Int32[np.ndarray, " judged"], after_s: Int64[np.ndarray, " judged"]
+        self,
+        user: Int32[np.ndarray, " judged"],
+        item: Int32[np.ndarray, " judged"],
+        after_s: Int64[np.ndarray, " judged"],
     ) -> None:
+        first = user.astype(np.int64) if self._settings.less_user else np.zeros(len(user), np.int64)
+        second, goes_on = item.astype(np.int64), after_s > 0
+        self._going_on.add(first, second, goes_on.astype(np.float64))
+        self._rest.add(first[goes_on], second[goes_on], after_s[goes_on].astype(np.float64))
         np.add.at(self._count, item, 1)
         np.add.at(self._sum, item, after_s)
-        np.add.at(self._squares, item, after_s.astype(np.float64) ** 2)
 
     def _grow(self, n_items: int) -> None:
         more = n_items - len(self._count)
         if more > 0:
             self._count = np.pad(self._count, (0, more))
             self._sum = np.pad(self._sum, (0, more))
-            self._squares = np.pad(self._squares, (0, more))
 
     def _check(self, events: Interactions, until_s: int) -> None:
         if until_s < self._until_s:
@@ -216,65 +239,6 @@ class LiveWatchNext:
                 f"watched seconds from {weight.min()} to {weight.max()} — from 0 to "
                 f"{_MAX_SECONDS:,}"
             )
-
-
-def credibility_count(
-    count: Float64[np.ndarray, " units"],
-    total: Float64[np.ndarray, " units"],
-    squares: Float64[np.ndarray, " units"],
-    group: Int64[np.ndarray, " units"],
-) -> float:
-    """How many observations the mean of its group is worth beside a unit's own: σ²/τ².
-
-    σ² is the variance within a unit, τ² that of units' true means within a group, both by moments.
-
-    Args:
-        count: Observations of each unit.
-        total: Their sums.
-        squares: Sums of their squares.
-        group: Group of each unit, >= 0.
-
-    Returns:
-        At least 0; infinite where units differ no more than chance makes them, or cannot be told.
-
-    Source:
-        Bühlmann and Straub 1970, by the estimators of Bühlmann and Gisler 2005, section 4.8, with
-        means taken within groups.
-    """
-    known = count > 0
-    count, total, squares, group = count[known], total[known], squares[known], group[known]
-    mean = total / count
-    spare = float((count - 1).sum())
-    group_count = np.bincount(group, count)
-    used = group_count > 0
-    group_mean = np.divide(
-        np.bincount(group, total), group_count, out=np.zeros(len(group_count)), where=used
-    )
-    own_share = np.bincount(group, count**2)[used] / group_count[used]
-    scale = float(count.sum() - own_share.sum())
-    if spare <= 0 or scale <= 0:
-        return float("inf")
-    within = max(float((squares - count * mean**2).sum()) / spare, 0.0)
-    n_spare_units = len(count) - int(used.sum())
-    between = float((count * (mean - group_mean[group]) ** 2).sum()) - n_spare_units * within
-    between /= scale
-    return within / between if between > 0 else float("inf")
-
-
-def shrunk(
-    total: Float64[np.ndarray, " units"],
-    count: Float64[np.ndarray, " units"],
-    prior_mean: Float64[np.ndarray, " units"],
-    prior_count: float,
-) -> Float64[np.ndarray, " units"]:
-    """Means, each drawn toward its prior as if that rested on `prior_count` observations."""
-    if np.isinf(prior_count):
-        return prior_mean.copy()
-    weight = count + prior_count
-    known = weight > 0
-    value = prior_mean.copy()
-    np.divide(total + prior_count * prior_mean, weight, out=value, where=known)
-    return value
 
 
 def watched_seconds(

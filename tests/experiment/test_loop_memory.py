@@ -57,7 +57,9 @@ LOG = watches((0, 0, 0), (110, 0, 1), (0, 1, 2), (310, 1, 3), (9 * DAY_S, 2, 0))
     ],
 )
 def test_what_follows_is_counted_from_nothing_the_mean_or_its_category(less, expected):
-    chosen = LoopWatchNext(table=WatchNextSettings(prior_count=0), unit_minutes=1.0, less=less)
+    chosen = LoopWatchNext(
+        table=WatchNextSettings(prior_count=0, less_user=False), unit_minutes=1.0, less=less
+    )
     memory = LoopMemory(SlateSettings(), chosen, ITEMS, GROUPS)
     memory.absorb(LOG, NO_PAGES)
     found = memory.value_after(np.arange(4, dtype=np.int32)) * 60.0

@@ -57,6 +57,12 @@ def test_a_simulation_is_measured_reported_and_the_same_again(file, tmp_path, ca
         values, differences = policy["by_world"]["ctr"], policy["differences_by_world"]["ctr"]
         expected = [a - b for a, b in zip(values, policies[0]["by_world"]["ctr"], strict=True)]
         assert differences == pytest.approx(expected) and len(differences) == 2
+    assert policies[0]["over_worlds"] is None
+    over_worlds, differences = policies[2]["over_worlds"]["ctr"], sorted(differences)
+    assert over_worlds["difference"]["value"] == pytest.approx(sum(differences) / 2)
+    assert differences[0] <= over_worlds["difference"]["low"]
+    # Of two worlds half of all swaps are as large.
+    assert 0.3 < over_worlds["p_value"] < 0.7
     assert all(len(policy["over_days"]["reports"]) == 5 for policy in policies)
     assert first["provenance"]["settings"]["world"]["n_events"] == 3000
     page = run.report.read_text()

@@ -9,7 +9,7 @@ from graphrec.experiment.watch_next_files import read_watch_next, write_watch_ne
 from graphrec.graph.watch_next import WatchNextSettings, WatchNextTable
 from graphrec.snapshot import Snapshot, write_snapshot
 
-TABLE = WatchNextTable(np.array([10.0, 20.0]), np.array([3, 0]), 12.5, float("inf"), 99)
+TABLE = WatchNextTable(np.array([10.0, 20.0]), np.array([3, 0]), 12.5, (4.0, float("inf")), 99)
 IDS = IdMap(["a", "b"], what="item")
 
 
@@ -18,7 +18,7 @@ def test_values_are_found_by_id_in_any_order_of_rows(tmp_path):
     found = read_watch_next(tmp_path / "table", IdMap(["new", "b", "a"], what="item"))
     assert found.value_s.tolist() == [12.5, 20.0, 10.0]
     assert found.count.tolist() == [0, 0, 3]
-    assert (found.mean_s, found.prior_count, found.until_s) == (12.5, float("inf"), 99)
+    assert (found.mean_s, found.prior_counts, found.until_s) == (12.5, (4.0, float("inf")), 99)
 
 
 def test_a_damaged_table_is_refused_by_name(tmp_path):

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.arrays import DAY_S
 from graphrec.errors import DataError
 from graphrec.events.world import WorldSettings, generate_world
+from graphrec.graph.credibility import credibility_count
 from graphrec.graph.watch_next import (
     LiveWatchNext,
     WatchNextSettings,
     WatchNextTable,
-    credibility_count,
     watched_seconds,
 )
 from graphrec.kernels.watch_next import sum_following
@@ -35,7 +36,7 @@ def watches(rows, n_items=4):
 
 
 def table_of(rows, n_items=4, group=None, **settings):
-    live = LiveWatchNext(WatchNextSettings(**settings))
+    live = LiveWatchNext(WatchNextSettings(**{"less_user": False, **settings}))
     live.absorb(watches(rows, n_items), FAR)
     return live.table(group)
 
@@ -69,46 +70,39 @@ def test_without_a_pause_the_window_alone_counts():
 def test_rare_items_lean_on_their_group_and_it_on_everyone():
     group = np.array([0, 0, 1, 1], np.int32)
     table = table_of(STORY, group=group, prior_count=3)
-    # Two groups of 3 and 2 watches: (210, 0) seconds after them; the mean of all is 42.
-    live = LiveWatchNext(WatchNextSettings(prior_count=3))
-    live.absorb(watches(STORY), FAR)
-    squares = np.array([120.0**2 + 90**2, 0.0])
+    # Of the groups' 3 and 2 watches 2 and 0 were followed by any; all of it 105 s in the mean.
     prior = credibility_count(
-        np.array([3.0, 2.0]), np.array([210.0, 0.0]), squares, np.zeros(2, np.int64)
+        np.array([3.0, 2.0]), np.array([2.0, 0.0]), np.array([2.0, 0.0]), np.zeros(2, np.int64)
     )
-    first = (210 + prior * 42) / (3 + prior) if np.isfinite(prior) else 42.0
-    second = (0 + prior * 42) / (2 + prior) if np.isfinite(prior) else 42.0
-    expected = [(210 + 3 * first) / 5, 3 * first / 4, 3 * second / 5, second]
-    assert table.value_s.tolist() == pytest.approx(expected)
-    assert table.value_s.tolist() == live.table(group).value_s.tolist()
+    first, second = (2 + prior * 0.4) / (3 + prior), (0 + prior * 0.4) / (2 + prior)
+    chance = np.array([(2 + 3 * first) / 5, 3 * first / 4, 3 * second / 5, second])
+    assert table.value_s.tolist() == pytest.approx((chance * 105).tolist())
+    assert table.prior_counts == (3, 3)
 
 
-def test_the_credibility_count_is_within_over_between_by_hand():
-    # Units (1, 3), (5, 7): within 2; between (2 * 4 + 2 * 4 - 2) / (4 - 8 / 4) = 7.
-    found = credibility_count(
-        np.array([2.0, 2.0]), np.array([4.0, 12.0]), np.array([10.0, 74.0]), np.zeros(2, np.int64)
-    )
-    assert found == pytest.approx(2 / 7)
-    alike = credibility_count(
-        np.array([2.0, 2.0]), np.array([4.0, 4.0]), np.array([10.0, 10.0]), np.zeros(2, np.int64)
-    )
-    assert alike == float("inf")
+def test_what_heavy_watchers_like_does_not_pass_for_what_brings_watching_about():
+    """Half of the users mostly go on, and like item 0; after item 1 all go on a bit more."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for user in range(60):
+        heavy = user < 30
+        for session in range(60):
+            for step in range(20):
+                item = int(rng.random() < (0.2 if heavy else 0.8))
+                rows.append((session * DAY_S + 400 * step, user, item, 300))
+                if rng.random() > (0.65 if heavy else 0.25) + 0.1 * item:
+                    break
+    naive, fair = table_of(rows), table_of(rows, less_user=True)
+    assert naive.value_s[0] > naive.value_s[1] + 60
+    assert fair.value_s[1] > fair.value_s[0] + 30
+    assert fair.mean_s == naive.mean_s
 
 
-def test_the_credibility_count_finds_the_spread_it_was_drawn_from():
-    rng = np.random.default_rng(8)
-    count = rng.integers(1, 30, 3_000)
-    group = rng.integers(0, 20, 3_000)
-    mean = 100 * group + rng.normal(0, 10, 3_000)
-    unit = np.repeat(np.arange(3_000), count)
-    value = mean[unit] + rng.normal(0, 40, len(unit))
-    found = credibility_count(
-        count.astype(float),
-        np.bincount(unit, value),
-        np.bincount(unit, value**2),
-        group.astype(np.int64),
-    )
-    assert found == pytest.approx(40**2 / 10**2, rel=0.15)
+def test_what_nobody_watched_is_followed_by_nothing():
+    nobody = [(time_s, -1, item, watched_s) for time_s, _, item, watched_s in STORY]
+    table = table_of([*STORY, *nobody], prior_count=0)
+    assert table.value_s.tolist() == table_of(STORY, prior_count=0).value_s.tolist()
+    assert table.count.tolist() == [2, 1, 2, 0]
 
 
 EVENTS = st.lists(
@@ -178,7 +172,7 @@ def test_the_future_and_times_that_go_back_are_refused():
 
 
 def test_showing_is_worth_the_click_and_what_follows():
-    table = WatchNextTable(np.array([120.0, 0.0]), np.ones(2, np.int64), 60.0, 1.0, 0)
+    table = WatchNextTable(np.array([120.0, 0.0]), np.ones(2, np.int64), 60.0, (1.0, 1.0), 0)
     item = np.array([[0, 1, -1]], np.int32)
     click = np.array([[0.1, 0.2, 0.9]], np.float32)
     worth = table.value_of_showing(item, click, 60.0)
@@ -193,12 +187,14 @@ def test_in_a_simulated_world_episodes_are_followed_by_more():
     events = watched_seconds(world.dataset.log, world.dataset.items["duration_s"].to_numpy())
     live = LiveWatchNext()
     live.absorb(events, FAR * 10)
-    group = world.truth.items["topic"].copy()
-    table = live.table(group)
-    assert np.isfinite(table.prior_count) and (table.value_s >= 0).all()
-    goes_on = world.truth.items["next_item"] >= 0
-    assert table.value_s[goes_on].mean() > 1.3 * table.value_s[~goes_on].mean()
-    durations = world.truth.items["duration_s"]
+    items = world.truth.items
+    table = live.table(items["publisher"].copy())
+    assert np.isfinite(table.prior_counts[0]) and (table.value_s >= 0).all()
+    goes_on, watched = items["next_item"] >= 0, table.count > 0
+    assert table.value_s[goes_on].mean() > 1.02 * table.value_s[~goes_on].mean()
+    value, durations = table.value_s[watched], items["duration_s"]
+    assert np.corrcoef(value, items["quality"][watched])[0, 1] > 0.2
+    assert np.corrcoef(value, durations[watched])[0, 1] < 0.6
     assert (events.weight <= durations[events.item_row]).all()
     with pytest.raises(DataError, match="3 durations"):
         watched_seconds(world.dataset.log, durations[:3].copy())
