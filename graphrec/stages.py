@@ -4,7 +4,8 @@
 and arrangers know these records and nothing of each other.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -168,6 +169,62 @@ class Candidates:
             raise DataError(
                 f"{len(self.source_names)} candidate sources — at most {np.iinfo(np.int8).max}"
             )
+
+    def of_query(self, query: int) -> "Candidates":
+        """The candidates of one query, alone."""
+        return self._each(lambda column, _: column[query : query + 1])
+
+    def first(self, k: int) -> "Candidates":
+        """The first `k` candidates of each query."""
+        return self._each(lambda column, _: column[:, :k])
+
+    def at_columns(self, column: Int64[np.ndarray, "users n"]) -> "Candidates":
+        """The candidates that stand at these columns of their queries; -1 becomes padding."""
+        n_queries, width = self.item_row.shape
+        flat = (column + width * np.arange(n_queries)[:, None]).ravel()
+        missing = (column < 0).ravel()
+        pads = bool(missing.any())
+        if pads:
+            flat[missing] = 0
+        shape = column.shape
+
+        def moved(values: np.ndarray, pad: int | float) -> np.ndarray:
+            rest = values.shape[2:]
+            if not width:
+                return np.full((*shape, *rest), pad, dtype=values.dtype)
+            by_row = values.reshape(n_queries * width, *rest)
+            found: np.ndarray = by_row.take(flat, axis=0)
+            if pads:
+                found[missing] = pad
+            return found.reshape(*shape, *rest)
+
+        return self._each(moved)
+
+    def with_source(self, *names: str) -> "Candidates":
+        """The same with room for what more sources found, which are last and say nothing yet."""
+        evidence = self.evidence
+        if evidence is not None:
+            more = ((0, 0), (0, 0), (0, len(names)))
+            evidence = Evidence(
+                np.pad(evidence.score, more, constant_values=np.nan),
+                np.pad(evidence.place, more, constant_values=-1),
+            )
+        return replace(self, source_names=(*self.source_names, *names), evidence=evidence)
+
+    def _each(self, move: Callable[[np.ndarray, int | float], np.ndarray]) -> "Candidates":
+        """Every column as `move` makes it, told what stands for padding there."""
+        evidence = self.evidence
+        if evidence is not None:
+            evidence = Evidence(move(evidence.score, np.nan), move(evidence.place, -1))
+        return replace(
+            self,
+            item_row=move(self.item_row, NO_ROW),
+            score=move(self.score, -np.inf),
+            source=move(self.source, -1),
+            reason_item=move(self.reason_item, NO_ROW),
+            reason_share=move(self.reason_share, 0),
+            evidence=evidence,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graphrec.errors import BadRowsError, DataError, Fault
-from graphrec.stages import Candidates, Queries
+from graphrec.stages import Candidates, Evidence, Queries
 from tests.worlds import watched
 
 
@@ -46,3 +46,64 @@ def test_bad_rows_show_twenty_and_count_all() -> None:
     assert message.splitlines()[0] == "events.csv, row 1, column time_s: NaN — must be a number"
     assert message.splitlines()[-1] == "... and 980 more"
     assert len(message.splitlines()) == 21
+
+
+def found(n_sources: int | None = 2) -> Candidates:
+    """Two queries of three candidates, every column telling which one it is."""
+    item = np.array([[5, 6, 7], [8, 9, -1]], np.int32)
+    place = None
+    if n_sources is not None:
+        place = np.arange(6 * n_sources, dtype=np.int32).reshape(2, 3, n_sources)
+    return Candidates(
+        item,
+        item.astype(np.float32) / 2,
+        np.array([[0, 1, 0], [1, 0, -1]], np.int8),
+        ("a", "b"),
+        item + 10,
+        item.astype(np.float32) / 100,
+        None if place is None else Evidence(place.astype(np.float32), place),
+        ("a note",),
+    )
+
+
+@pytest.mark.parametrize("n_sources", [None, 2])
+def test_candidates_move_with_all_that_is_known_of_them(n_sources: int | None) -> None:
+    candidates = found(n_sources)
+    column = np.array([[2, 0, -1, 1], [1, -1, 0, 1]], np.int64)
+    moved = candidates.at_columns(column)
+    assert moved.item_row.tolist() == [[7, 5, -1, 6], [9, -1, 8, 9]]
+    assert moved.score.tolist() == [[3.5, 2.5, -np.inf, 3.0], [4.5, -np.inf, 4.0, 4.5]]
+    assert moved.source.tolist() == [[0, 0, -1, 1], [0, -1, 1, 0]]
+    assert moved.reason_item.tolist() == [[17, 15, -1, 16], [19, -1, 18, 19]]
+    np.testing.assert_allclose(moved.reason_share[0], [0.07, 0.05, 0, 0.06], rtol=1e-6)
+    assert moved.notes == ("a note",)
+    if candidates.evidence is None:
+        assert moved.evidence is None
+        return
+    assert moved.evidence is not None
+    assert moved.evidence.place[0].tolist() == [[4, 5], [0, 1], [-1, -1], [2, 3]]
+    np.testing.assert_array_equal(moved.evidence.score[1, 1:3], [[np.nan] * 2, [6, 7]])
+
+
+def test_candidates_of_nobody_can_only_become_padding() -> None:
+    none = found().first(0)
+    padded = none.at_columns(np.full((2, 2), -1, np.int64))
+    assert padded.item_row.tolist() == [[-1, -1], [-1, -1]]
+    assert padded.evidence is not None and padded.evidence.place.shape == (2, 2, 2)
+    assert np.isneginf(padded.score).all()
+
+
+def test_the_first_places_and_one_query_are_cut_out_of_every_column() -> None:
+    cut = found().of_query(1).first(2)
+    assert cut.item_row.tolist() == [[8, 9]] and cut.reason_item.tolist() == [[18, 19]]
+    assert cut.evidence is not None
+    assert cut.evidence.place.tolist() == [[[6, 7], [8, 9]]]
+
+
+def test_a_source_that_is_added_has_said_nothing() -> None:
+    more = found().with_source("c", "d")
+    assert more.source_names == ("a", "b", "c", "d")
+    assert more.evidence is not None
+    assert more.evidence.place[0, 1].tolist() == [2, 3, -1, -1]
+    np.testing.assert_array_equal(more.evidence.score[0, 1], [2, 3, np.nan, np.nan])
+    assert found(None).with_source("c").evidence is None

@@ -32,7 +32,6 @@ from graphrec.pipeline.loop_lists import (
     relive_pages,
 )
 from graphrec.pipeline.loop_outcomes import CatalogueColumns, PageOutcomes, outcomes_of_pages
-from graphrec.pipeline.staged import first_places
 from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.learned import LearnedRanker
 from graphrec.ranking.training_set import RankingSet
@@ -136,7 +135,7 @@ class PipelinePolicy:
         found = stages.blend.retrieve(queries, retrieval.n_candidates, eligibility)
         if stages.ranker is not None:
             found = stages.ranker.rank(queries, found)
-        found = first_places(found, self._choice.n_arranged)
+        found = found.first(self._choice.n_arranged)
         slate = stages.arranger.arrange(queries, found, requests.n_places)
         if self._choice.retrain_days is not None:
             self._note(stages, diary, queries, slate.shown)

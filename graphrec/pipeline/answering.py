@@ -45,7 +45,6 @@ from graphrec.pipeline.explaining import (
 )
 from graphrec.pipeline.notes import Notes
 from graphrec.pipeline.refusing import without_refused
-from graphrec.pipeline.staged import first_places
 from graphrec.pipeline.top_up import topped_up
 from graphrec.pipeline.writing import refuse_other_than_parquet, table_of_slates, write_beside
 from graphrec.retrieval.blend import nothing_found
@@ -381,7 +380,7 @@ class Pipeline:
             else:
                 notes.add(*slate.notes)
                 return slate
-        return Slate(first_places(filled, k))
+        return Slate(filled.first(k))
 
 
 def _refuse_lost(found: Candidates, ranked: Candidates) -> None:

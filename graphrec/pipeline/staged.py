@@ -1,7 +1,6 @@
 """Retrieval and ranker as one source, trained on the log it is fitted on."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -152,7 +151,7 @@ class StagedSource:
         """The best `k` eligible items of each query, by the ranker."""
         n = max(k, self._settings.n_candidates)
         ranked = self.ranker.rank(queries, self._source.retrieve(queries, n, eligibility))
-        return first_places(ranked, k)
+        return ranked.first(k)
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Score every item: candidates by the ranker, and below all of them the rest as retrieved.
@@ -206,19 +205,3 @@ def _refuse_unknown_features(names: tuple[str, ...], known: tuple[str, ...]) -> 
                 f"staged.without: no feature {name!r} — there are {len(known)}, such as "
                 f"{', '.join(near)}"
             )
-
-
-def first_places(candidates: Candidates, k: int) -> Candidates:
-    """The first `k` candidates of each query."""
-    evidence = candidates.evidence
-    return replace(
-        candidates,
-        item_row=candidates.item_row[:, :k],
-        score=candidates.score[:, :k],
-        source=candidates.source[:, :k],
-        reason_item=candidates.reason_item[:, :k],
-        reason_share=candidates.reason_share[:, :k],
-        evidence=None
-        if evidence is None
-        else replace(evidence, score=evidence.score[:, :k], place=evidence.place[:, :k]),
-    )

@@ -1,12 +1,9 @@
 """Open places of ranked lists, filled from a fallback."""
 
-from dataclasses import replace
-
 import numpy as np
-from jaxtyping import Shaped
 
 from graphrec.arrays import NO_ROW
-from graphrec.stages import Candidates, Evidence
+from graphrec.stages import Candidates
 
 
 def topped_up(found: Candidates, extra: Candidates, k: int, *, below: bool) -> Candidates:
@@ -38,27 +35,7 @@ def topped_up(found: Candidates, extra: Candidates, k: int, *, below: bool) -> C
 
 def _widened(found: Candidates, extra: Candidates, width: int) -> Candidates:
     """A copy with room for `width` places and the fallback's name behind the sources."""
-    room = width - found.item_row.shape[1]
-
-    def wider(
-        column: Shaped[np.ndarray, "users _"], pad: int | float
-    ) -> Shaped[np.ndarray, "users _"]:
-        return np.pad(column, ((0, 0), (0, room)), constant_values=pad)
-
-    evidence = found.evidence
-    if evidence is not None:
-        more = ((0, 0), (0, room), (0, len(extra.source_names)))
-        evidence = Evidence(
-            np.pad(evidence.score, more, constant_values=np.nan),
-            np.pad(evidence.place, more, constant_values=-1),
-        )
-    return replace(
-        found,
-        item_row=wider(found.item_row, NO_ROW),
-        score=wider(found.score, -np.inf),
-        source=wider(found.source, -1),
-        source_names=found.source_names + extra.source_names,
-        reason_item=wider(found.reason_item, NO_ROW),
-        reason_share=wider(found.reason_share, 0),
-        evidence=evidence,
-    )
+    n_queries, n_found = found.item_row.shape
+    column = np.full((n_queries, width), -1, np.int64)
+    column[:, :n_found] = np.arange(n_found)
+    return found.at_columns(column).with_source(*extra.source_names)

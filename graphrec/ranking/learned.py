@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64, Shaped
+from jaxtyping import Float32, Int32, Int64
 
 from graphrec.arrays import NO_ROW
 from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.features.declared import Feature
 from graphrec.ranking.multi_objective_model import MultiObjectiveModel
 from graphrec.ranking.rank_model import RankModel
-from graphrec.stages import Candidates, Evidence, Interactions, Queries
+from graphrec.stages import Candidates, Interactions, Queries
 
 ValueAfter = Callable[[Int32[np.ndarray, " pairs"]], Float32[np.ndarray, " pairs"]]
 """Value of what tends to follow each item; NaN where nothing is known."""
@@ -123,7 +123,7 @@ class LearnedRanker:
         n: int = 5,
     ) -> list[list[FeatureEffect]]:
         """The same for several candidates of one query, whose features are built once."""
-        alone, own = one_query(queries, query), one_list(candidates, query)
+        alone, own = one_query(queries, query), candidates.of_query(query)
         wanted = self._wanted(alone, own)[0, places]
         effect = self.model.contributions(wanted)
         furthest = np.argsort(-np.abs(effect), axis=1, kind="stable")[:, :n]
@@ -183,45 +183,9 @@ def one_query(queries: Queries, query: int) -> Queries:
     )
 
 
-def one_list(candidates: Candidates, query: int) -> Candidates:
-    """The candidates of one query, alone."""
-    own, evidence = slice(query, query + 1), candidates.evidence
-    return replace(
-        candidates,
-        item_row=candidates.item_row[own],
-        score=candidates.score[own],
-        source=candidates.source[own],
-        reason_item=candidates.reason_item[own],
-        reason_share=candidates.reason_share[own],
-        evidence=None if evidence is None else Evidence(evidence.score[own], evidence.place[own]),
-    )
-
-
 def ordered_by(candidates: Candidates, score: Float32[np.ndarray, "users k"]) -> Candidates:
     """The same candidates in the order of new scores, ties to the lower item row, padding last."""
     # Padding has the lowest item row but also the lowest score, and real scores are finite.
     order: Int64[np.ndarray, "users k"] = np.lexsort((candidates.item_row, -score), axis=-1)
-
-    n_queries, k = order.shape
-    flat = (order + k * np.arange(n_queries)[:, None]).ravel()
-
-    def moved(column: Shaped[np.ndarray, "users k"]) -> Shaped[np.ndarray, "users k"]:
-        return np.asarray(column.ravel()[flat].reshape(n_queries, k))
-
-    evidence = candidates.evidence
-    if evidence is not None:
-        n_sources = evidence.score.shape[2]
-        shape = (n_queries, k, n_sources)
-        evidence = Evidence(
-            evidence.score.reshape(n_queries * k, n_sources).take(flat, axis=0).reshape(shape),
-            evidence.place.reshape(n_queries * k, n_sources).take(flat, axis=0).reshape(shape),
-        )
-    return replace(
-        candidates,
-        item_row=moved(candidates.item_row),
-        score=moved(score),
-        source=moved(candidates.source),
-        reason_item=moved(candidates.reason_item),
-        reason_share=moved(candidates.reason_share),
-        evidence=evidence,
-    )
+    moved = candidates.at_columns(order)
+    return replace(moved, score=np.take_along_axis(score, order, axis=-1))

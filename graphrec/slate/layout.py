@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64, Shaped
+from jaxtyping import Float32, Int32, Int64
 
 from graphrec.arrays import NO_ROW
-from graphrec.stages import Candidates, Evidence
+from graphrec.stages import Candidates
 
 PINNED = "pinned"
 """Name of the source of items that no source brought."""
@@ -45,40 +45,9 @@ def lay_out(
         column[query, :stop] = one.column
         propensity[query, :stop] = one.propensity
     is_pin = (item >= 0) & (column < 0)
-    source = _pick(candidates.source, column, -1)
-    score = _pick(candidates.score, column, -np.inf)
-    names = candidates.source_names
+    shown = candidates.at_columns(column)
+    source, score = shown.source, shown.score
     if is_pin.any():
-        source[is_pin], score[is_pin] = len(names), 0.0
-        names = (*names, PINNED)
-    evidence = candidates.evidence
-    if evidence is not None:
-        seen = _pick(evidence.score, column, np.nan)
-        place = _pick(evidence.place, column, -1)
-        extra = ((0, 0), (0, 0), (0, len(names) - seen.shape[2]))
-        evidence = Evidence(
-            np.pad(seen, extra, constant_values=np.nan), np.pad(place, extra, constant_values=-1)
-        )
-    shown = replace(
-        candidates,
-        item_row=item,
-        score=score,
-        source=source,
-        source_names=names,
-        reason_item=_pick(candidates.reason_item, column, NO_ROW),
-        reason_share=_pick(candidates.reason_share, column, 0),
-        evidence=evidence,
-    )
-    return shown, propensity
-
-
-def _pick(
-    values: Shaped[np.ndarray, "users found *more"],
-    column: Int64[np.ndarray, "users k"],
-    missing: int | float,
-) -> Shaped[np.ndarray, "users k *more"]:
-    """Each query's values at its columns, `missing` at -1."""
-    out = np.full((*column.shape, *values.shape[2:]), missing, values.dtype)
-    row, place = np.nonzero(column >= 0)
-    out[row, place] = values[row, column[row, place]]
-    return out
+        source[is_pin], score[is_pin] = len(candidates.source_names), 0.0
+        shown = shown.with_source(PINNED)
+    return replace(shown, item_row=item), propensity

@@ -9,7 +9,7 @@ from graphrec.errors import DataError, LeakageError, SettingsError
 from graphrec.evaluation.cuts import Cuts
 from graphrec.evaluation.guard import check_blind_to, plant_future_event
 from graphrec.evaluation.stream import StreamSettings, evaluate_stream
-from graphrec.pipeline.staged import StagedSettings, StagedSource, first_places
+from graphrec.pipeline.staged import StagedSettings, StagedSource
 from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
 from graphrec.ranking.rank_model import RankModel
 from graphrec.ranking.training_set import RankingSet
@@ -212,7 +212,7 @@ def test_first_places_cut_every_column() -> None:
     source = staged_source()
     source.fit(log, END_S)
     found = source.retrieve(all_queries(log), 6, Eligibility())
-    cut = first_places(found, 2)
+    cut = found.first(2)
     np.testing.assert_array_equal(cut.item_row, found.item_row[:, :2])
     assert cut.evidence is not None
     assert cut.evidence.place.shape[1] == cut.score.shape[1] == cut.source.shape[1] == 2

@@ -9,7 +9,7 @@ from graphrec.errors import DataError
 from graphrec.ranking.averaged import AveragedModel
 from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
 from graphrec.ranking.lambdamart import LambdaMARTSettings, train_lambdamart
-from graphrec.ranking.learned import LearnedRanker, one_list, one_query, ordered_by
+from graphrec.ranking.learned import LearnedRanker, one_query, ordered_by
 from graphrec.stages import Candidates, Evidence, Queries, Ranker
 from tests.ranking.ranking_sets import drawn_lists
 from tests.worlds import watched
@@ -100,7 +100,7 @@ def test_one_query_alone_is_ranked_as_among_others() -> None:
     ranker = LearnedRanker(the_builder(), Weighted(one__place=1.0, two__score=-0.1))
     together = ranker.rank(queries, candidates)
     for query in range(2):
-        alone = ranker.rank(one_query(queries, query), one_list(candidates, query))
+        alone = ranker.rank(one_query(queries, query), candidates.of_query(query))
         np.testing.assert_array_equal(alone.item_row[0], together.item_row[query])
         np.testing.assert_array_equal(alone.score[0], together.score[query])
 
