@@ -134,3 +134,9 @@ def test_everyone_is_answered_once(dataset: Dataset) -> None:
     batches = list(pipeline.recommend_all(Request(k=1), told.append))
     assert [users.tolist() for users, _ in batches] == [[0, 1]]
     assert told == [2]
+
+
+def test_a_stream_that_nothing_reads_is_refused(dataset: Dataset) -> None:
+    pipeline = Pipeline(dataset, FixedSource("best", [1, 2, 3, 4]))
+    with pytest.raises(DataError, match="stream 'likes' — without a learned ranker nothing reads"):
+        pipeline.absorb_stream("likes", dataset.log.interactions())

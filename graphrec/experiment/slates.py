@@ -118,6 +118,8 @@ def item_facts(dataset: Dataset, vectors: VectorModel | None = None) -> ItemFact
         keywords.ptr if known else None,
         keywords.name_row if known else None,
         flags,
+        publisher.ptr if publisher.names else None,
+        publisher.name_row if publisher.names else None,
     )
 
 
@@ -137,8 +139,6 @@ def _rules_of(rules: NamedRules, dataset: Dataset) -> RuleSettings:
                 )
             except (DataError, UnknownIdError) as error:
                 raise SettingsError(f"slate.rules.{where}: {error}") from error
-    also = _with_denied_later_publisher(rules.deny_publishers, dataset)
-    values["deny_items"] = (*(ids.row(key) for key in rules.deny_items), *also)
     pins = []
     for pin in rules.pins:
         try:
@@ -147,17 +147,6 @@ def _rules_of(rules: NamedRules, dataset: Dataset) -> RuleSettings:
             raise SettingsError(f"slate.rules.pins: {error}") from error
         pins.append(Pin(item_row=row, place=pin.place - 1, until_s=_utc_s(pin.until)))
     return RuleSettings.model_validate({**values, "pins": tuple(pins)})
-
-
-def _with_denied_later_publisher(names: tuple[str, ...], dataset: Dataset) -> tuple[int, ...]:
-    """Items whose first publisher may be shown and another one not; groups know only the first."""
-    if not names:
-        return ()
-    borne = column_of_names(dataset, "publisher")
-    is_denied = np.isin(borne.name_row, borne.rows(names))
-    item = np.repeat(np.arange(dataset.n_items), np.diff(borne.ptr))
-    is_first = borne.ptr[item] == np.arange(len(item))
-    return tuple(np.setdiff1d(item[is_denied], item[is_denied & is_first]).tolist())
 
 
 def _utc_s(moment: datetime | None) -> int | None:

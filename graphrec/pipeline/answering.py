@@ -219,8 +219,12 @@ class Pipeline:
             DataError: The ranker reads no such stream.
         """
         ranker: object = self._ranker
-        if isinstance(ranker, _StreamAbsorbing):
-            ranker.absorb_stream(name, events)
+        if not isinstance(ranker, _StreamAbsorbing):
+            raise DataError(
+                f"stream {name!r} — without a learned ranker nothing reads streams; events that are "
+                "used themselves go to absorb"
+            )
+        ranker.absorb_stream(name, events)
 
     def describe(
         self, slate: Slate, query: int, queries: Queries | None = None

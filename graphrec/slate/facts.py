@@ -1,6 +1,6 @@
 """What is known of items when a slate is arranged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +22,10 @@ class ItemFacts:
         keyword_ptr: Item i's keywords are `keyword[keyword_ptr[i]:keyword_ptr[i + 1]]`.
         keyword: Keyword rows.
         flags: Content flags by name: the items that bear each.
+        publisher_ptr: Where an item may have several publishers, item i's are
+            `publisher[publisher_ptr[i]:publisher_ptr[i + 1]]`, and rules look at all of them;
+            otherwise at the group `publisher`.
+        publisher: Publisher rows.
     """
 
     n_items: int
@@ -30,6 +34,8 @@ class ItemFacts:
     keyword_ptr: Int64[np.ndarray, " items_and_end"] | None = None
     keyword: Int32[np.ndarray, " keywords"] | None = None
     flags: Mapping[str, Bool[np.ndarray, " items"]] = field(default_factory=dict)
+    publisher_ptr: Int64[np.ndarray, " items_and_end"] | None = None
+    publisher: Int32[np.ndarray, " publishers"] | None = None
 
     def __post_init__(self) -> None:
         columns = {**self.groups, **self.flags}
@@ -40,18 +46,39 @@ class ItemFacts:
                 raise DataError(
                     f"column {name!r} has {len(column)} rows — one for each of {self.n_items} items"
                 )
-        if (self.keyword_ptr is None) != (self.keyword is None):
-            raise DataError("keywords need both keyword_ptr and keyword — one of them is missing")
-        if self.keyword_ptr is not None and len(self.keyword_ptr) != self.n_items + 1:
-            raise DataError(
-                f"keyword_ptr has {len(self.keyword_ptr)} entries — one for each of "
-                f"{self.n_items} items and an end"
-            )
+        for what, ptr, rows in (
+            ("keyword", self.keyword_ptr, self.keyword),
+            ("publisher", self.publisher_ptr, self.publisher),
+        ):
+            if (ptr is None) != (rows is None):
+                raise DataError(f"{what}s need both {what}_ptr and {what} — one of them is missing")
+            if ptr is not None and len(ptr) != self.n_items + 1:
+                raise DataError(
+                    f"{what}_ptr has {len(ptr)} entries — one for each of {self.n_items} items "
+                    "and an end"
+                )
+
+    def with_publisher(self, rows: Sequence[int]) -> Bool[np.ndarray, " items"] | None:
+        """Items that one of the publishers published; None where no publisher is known."""
+        if self.publisher_ptr is not None and self.publisher is not None:
+            return _bear(self.publisher_ptr, self.publisher, rows)
+        group = self.groups.get("publisher")
+        return None if group is None else np.isin(group, rows) & (group >= 0)
+
+    def with_keyword(self, rows: Sequence[int]) -> Bool[np.ndarray, " items"] | None:
+        """Items that bear one of the keywords; None where no keyword is known."""
+        if self.keyword_ptr is None or self.keyword is None:
+            return None
+        return _bear(self.keyword_ptr, self.keyword, rows)
 
     def widened(self, n_items: int) -> "ItemFacts":
         """The same with rows up to `n_items`, of which nothing is known."""
         more = max(n_items - self.n_items, 0)
-        vectors, ptr = self.vectors, self.keyword_ptr
+        vectors = self.vectors
+
+        def ends(ptr: Int64[np.ndarray, " borders"] | None) -> Int64[np.ndarray, " more"] | None:
+            return None if ptr is None else np.pad(ptr, (0, more), mode="edge")
+
         return ItemFacts(
             self.n_items + more,
             None if vectors is None else np.pad(vectors, ((0, more), (0, 0))),
@@ -59,7 +86,20 @@ class ItemFacts:
                 name: np.pad(column, (0, more), constant_values=NO_ROW)
                 for name, column in self.groups.items()
             },
-            None if ptr is None else np.pad(ptr, (0, more), mode="edge"),
+            ends(self.keyword_ptr),
             self.keyword,
             {name: np.pad(column, (0, more)) for name, column in self.flags.items()},
+            ends(self.publisher_ptr),
+            self.publisher,
         )
+
+
+def _bear(
+    ptr: Int64[np.ndarray, " items_and_end"],
+    borne: Int32[np.ndarray, " names"],
+    wanted: Sequence[int],
+) -> Bool[np.ndarray, " items"]:
+    n_items = len(ptr) - 1
+    bears = np.zeros(n_items, np.bool_)
+    bears[np.repeat(np.arange(n_items), np.diff(ptr))[np.isin(borne, wanted)]] = True
+    return bears

@@ -141,34 +141,33 @@ class Rules:
         settings = self._settings
         if not settings.deny_publishers and settings.allow_publishers is None:
             return []
-        if "publisher" not in self._facts.groups:
+        denied = self._facts.with_publisher(settings.deny_publishers)
+        allowed = self._facts.with_publisher(settings.allow_publishers or ())
+        if denied is None or allowed is None:
             notes.append("no publisher of items: rules of publishers are not applied")
             return []
-        of = self._facts.groups["publisher"]
         rules = []
         if settings.deny_publishers:
-            denied = np.isin(of, settings.deny_publishers) & (of >= 0)
-            rules.append(_Rule("deny", lambda items: denied[items], "publisher on the deny list"))
+            rules.append(_Rule("deny", denied.__getitem__, "publisher on the deny list"))
         if settings.allow_publishers is not None:
-            allowed = np.isin(of, settings.allow_publishers) & (of >= 0)
             rules.append(
                 _Rule("allow", lambda items: ~allowed[items], "publisher not on the allow list")
             )
         return rules
 
     def _keyword_rules(self, notes: list[str]) -> Sequence[_Rule]:
-        settings, facts = self._settings, self._facts
+        settings = self._settings
         if not settings.deny_keywords and settings.allow_keywords is None:
             return []
-        if facts.keyword is None:
+        denied = self._facts.with_keyword(settings.deny_keywords)
+        allowed = self._facts.with_keyword(settings.allow_keywords or ())
+        if denied is None or allowed is None:
             notes.append("no keywords of items: rules of keywords are not applied")
             return []
         rules = []
         if settings.deny_keywords:
-            denied = _with_keyword(facts, settings.deny_keywords)
-            rules.append(_Rule("deny", lambda items: denied[items], "keyword on the deny list"))
+            rules.append(_Rule("deny", denied.__getitem__, "keyword on the deny list"))
         if settings.allow_keywords is not None:
-            allowed = _with_keyword(facts, settings.allow_keywords)
             rules.append(
                 _Rule("allow", lambda items: ~allowed[items], "no keyword on the allow list")
             )
@@ -186,12 +185,3 @@ class Rules:
 
 def _members(rows: Sequence[int], n_items: int) -> Bool[np.ndarray, " items"]:
     return np.isin(np.arange(n_items), rows)
-
-
-def _with_keyword(facts: ItemFacts, keywords: Sequence[int]) -> Bool[np.ndarray, " items"]:
-    """Items that bear one of the keywords."""
-    bears = np.zeros(facts.n_items, np.bool_)
-    if facts.keyword_ptr is not None and facts.keyword is not None:
-        row = np.repeat(np.arange(facts.n_items), np.diff(facts.keyword_ptr))
-        bears[row[np.isin(facts.keyword, keywords)]] = True
-    return bears

@@ -124,5 +124,7 @@ def test_an_unknown_name_is_refused_by_name(dataset, rules, message) -> None:
 def test_any_of_its_publishers_denies_an_item_and_a_pin_of_it(dataset) -> None:
     assert shown(dataset, slate(deny_publishers=["amy"])) == [0, 2]
     assert shown(dataset, slate(deny_publishers=["zed"])) == [1, 2]
+    assert shown(dataset, slate(allow_publishers=["amy"])) == [1, 3]
+    assert shown(dataset, slate(allow_publishers=["zed"])) == [0, 3]
     both = slate(deny_publishers=["amy"], deny_items=["a"], pins=[{"item": "d", "place": 1}])
     assert shown(dataset, both) == [2]
