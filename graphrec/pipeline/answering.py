@@ -221,8 +221,8 @@ class Pipeline:
         ranker: object = self._ranker
         if not isinstance(ranker, _StreamAbsorbing):
             raise DataError(
-                f"stream {name!r} — without a learned ranker nothing reads streams; events that are "
-                "used themselves go to absorb"
+                f"stream {name!r} — without a learned ranker nothing reads streams; events that "
+                "count themselves go to absorb"
             )
         ranker.absorb_stream(name, events)
 
