@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 
 from graphrec.arrays import NO_ROW
 from graphrec.checks import refuse_future
@@ -68,7 +68,10 @@ class FeatureInputs:
 
 
 class FeatureBuilder:
-    """Builds the features of candidates from what it has absorbed, and nothing else."""
+    """Builds the features of candidates from what it has absorbed, and nothing else.
+
+    Several threads may build at once while nobody absorbs and streams are told up to their time.
+    """
 
     def __init__(
         self, inputs: FeatureInputs | None = None, settings: FeatureSettings | None = None
@@ -91,7 +94,7 @@ class FeatureBuilder:
             raise DataError(f"two columns are called {', '.join(twice)} — name inputs differently")
         self._n_items = 0
         self._told_until_s = np.iinfo(np.int64).min
-        self._slot = np.empty(0, np.int32)
+        self._spare_slots: list[Int32[np.ndarray, " items"]] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,7 +114,7 @@ class FeatureBuilder:
         self._n_items = 0
         self._told_until_s = cut_s
         self.absorb(events)
-        self._tell_streams(cut_s)
+        self.tell_streams(cut_s)
 
     def absorb(self, events: Interactions) -> None:
         """Learn from events as they arrive, in any order; user -1 is nobody.
@@ -121,8 +124,6 @@ class FeatureBuilder:
         """
         refuse_unknown_rows(events, EVENTS)
         self._n_items = max(self._n_items, events.n_items)
-        if len(self._slot) < self._n_items:
-            self._slot = np.full(2 * self._n_items, NO_ROW, np.int32)
         for family in self._families:
             family.absorb(EVENTS, events)
 
@@ -159,15 +160,33 @@ class FeatureBuilder:
         table = np.full((*candidates.item_row.shape, len(self.features)), np.nan, dtype=np.float32)
         if not candidates.item_row.size:
             return table
-        self._tell_streams(int(queries.time_s.min()))
-        asked = Asked(queries, candidates, self._slot, dict(given or {}))
+        self.tell_streams(int(queries.time_s.min()))
+        slot = self._take_slots()
+        asked = Asked(queries, candidates, slot, dict(given or {}))
         at = 0
         for family in self._families:
             family.fill(asked, at, table)
             at += len(family.features)
+        # Of a build that failed they are not clean, and are not given back.
+        self._spare_slots.append(slot)
         return table
 
-    def _tell_streams(self, time_s: int) -> None:
+    def _take_slots(self) -> Int32[np.ndarray, " items"]:
+        """Scratch that no other thread has; popping from a list is atomic."""
+        try:
+            slot = self._spare_slots.pop()
+        except IndexError:
+            slot = np.empty(0, np.int32)
+        return slot if len(slot) >= self._n_items else np.full(2 * self._n_items, NO_ROW, np.int32)
+
+    def tell_streams(self, time_s: int) -> None:
+        """Let what the streams hold before `time_s` (UTC seconds) be known, as a question does.
+
+        Questions of up to that time change nothing afterwards, so that several threads may ask.
+
+        Raises:
+            LeakageError: Something later was told already.
+        """
         if not self._inputs.streams:
             return
         if time_s < self._told_until_s:

@@ -1,5 +1,6 @@
 """Laws of the feature builder: time, batches, order of arrival, padding, declarations, refusals."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import get_args
 
@@ -149,7 +150,7 @@ def test_asking_changes_nothing_and_leaves_scratch_clean(world):
 
 
 def assert_clean(builder):
-    assert (builder._slot == -1).all()
+    assert all((slot == -1).all() for slot in builder._spare_slots)
     for family in builder._families:
         profile = getattr(family, "_profile", np.zeros(1))
         assert (profile == 0).all()
@@ -261,3 +262,22 @@ def test_an_item_without_a_date_has_an_age_from_its_first_event_on():
     np.testing.assert_allclose(table_of(ONE_QUERY, builder)[0, :, column], [aged, young], rtol=1e-6)
     builder.fit(interactions([(START_S, 0, 2, 1.0)]), END_S)
     assert np.isnan(table_of(ONE_QUERY, builder)[0, 1, column])
+
+
+def test_threads_that_build_at_once_get_what_each_gets_alone():
+    rng = np.random.default_rng(5)
+    times = np.sort(rng.integers(START_S, END_S, 600))
+    rows = [(int(at), int(rng.integers(3)), int(rng.integers(N_ITEMS)), 1.0) for at in times]
+    builder = FeatureBuilder()
+    builder.fit(interactions(rows), END_S)
+    items = list(range(N_ITEMS)) * 60
+    asking = [
+        World([], {}, [{}], [(user % 3, END_S, [(START_S + user, user % N_ITEMS)])], [items])
+        for user in range(8)
+    ]
+    alone = [table_of(world, builder) for world in asking]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            together = pool.map(lambda world: table_of(world, builder), asking)
+            for found, expected in zip(together, alone, strict=True):
+                assert same(found, expected)
