@@ -270,14 +270,12 @@ def test_threads_that_build_at_once_get_what_each_gets_alone():
     rows = [(int(at), int(rng.integers(3)), int(rng.integers(N_ITEMS)), 1.0) for at in times]
     builder = FeatureBuilder()
     builder.fit(interactions(rows), END_S)
-    items = list(range(N_ITEMS)) * 60
-    asking = [
-        World([], {}, [{}], [(user % 3, END_S, [(START_S + user, user % N_ITEMS)])], [items])
-        for user in range(8)
-    ]
+    items = list(range(N_ITEMS)) * 3000
+    pasts = [[(START_S + n, user % N_ITEMS) for n in range(3000)] for user in range(8)]
+    asking = [World([], {}, [{}], [(user % 3, END_S, pasts[user])], [items]) for user in range(8)]
     alone = [table_of(world, builder) for world in asking]
     with ThreadPoolExecutor(8) as pool:
-        for _ in range(20):
+        for _ in range(5):
             together = pool.map(lambda world: table_of(world, builder), asking)
             for found, expected in zip(together, alone, strict=True):
                 assert same(found, expected)
