@@ -52,7 +52,7 @@ class Dataset:
 
     def title(self, item_row: int) -> str:
         """The item's title, or its id where it has none."""
-        if "title" in self.items.columns:
+        if "title" in self.items.columns and item_row < len(self.items):
             title = self.items["title"][item_row]
             if title is not None:
                 return str(title)

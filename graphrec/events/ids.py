@@ -26,11 +26,12 @@ class IdMap:
         """Map the distinct `keys` in order of first appearance; `what` names them in messages."""
         series = keys if isinstance(keys, pl.Series) else pl.Series(list(keys))
         self._what = what
-        self._keys = series.unique(maintain_order=True).rename(what)
+        self._settled = series.unique(maintain_order=True).rename(what)
+        self._added: list[Key] = []
         self._row_by_key: dict[Key, int] | None = None
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._settled) + len(self._added)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._rows()
@@ -40,9 +41,18 @@ class IdMap:
         """Every key in row order."""
         return self._keys
 
+    @property
+    def _keys(self) -> pl.Series:
+        if self._added:
+            added = pl.Series(self._what, self._added, dtype=self._settled.dtype)
+            self._settled = pl.concat([self._settled, added])
+            self._added = []
+        return self._settled
+
     def key(self, row: int) -> Key:
         """The key of one row."""
-        found: Key = self._keys[row]
+        n_settled = len(self._settled)
+        found: Key = self._settled[row] if row < n_settled else self._added[row - n_settled]
         return found
 
     def row(self, key: Key) -> int:
@@ -87,6 +97,28 @@ class IdMap:
         inside = known.is_between(low, high).fill_null(value=False).to_numpy()
         offset = known.fill_null(low).to_numpy() - low
         return table[np.where(inside, offset, outside)]
+
+    def add(self, key: Key) -> int:
+        """The row of one key, which is appended where it is unknown, in place.
+
+        Raises:
+            UnknownIdError: The map is of integers and the key is none, or the other way round.
+        """
+        if key in self:
+            return self._rows()[key]
+        try:
+            return self.row(key)
+        except UnknownIdError:
+            pass
+        if len(self) and self._settled.dtype.is_integer() != isinstance(key, int):
+            kind = "integers" if self._settled.dtype.is_integer() else "text"
+            raise UnknownIdError(
+                f"{self._what} {key!r} cannot be added — {self._what} ids are {kind}"
+            )
+        row = len(self)
+        self._rows()[key] = row
+        self._added.append(key)
+        return row
 
     def extended(self, keys: pl.Series) -> "IdMap":
         """A map with the unknown ones among `keys` appended; known keys keep their rows."""

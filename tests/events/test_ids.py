@@ -51,3 +51,26 @@ def test_rows_of_integer_keys_are_those_of_one_key_at_a_time(known, asked):
     ids = IdMap(pl.Series(known, dtype=pl.Int64))
     rows = ids.rows(pl.Series(asked, dtype=pl.Int64)).tolist()
     assert rows == [ids.row(key) if key is not None and key in ids else -1 for key in asked]
+
+
+@given(st.lists(st.integers(0, 20), max_size=12), st.lists(st.integers(0, 30), max_size=20))
+def test_keys_added_one_by_one_have_the_rows_of_a_map_of_all(known, added):
+    ids, whole = IdMap(pl.Series(known, dtype=pl.Int64)), IdMap([*known, *added])
+    for n, key in enumerate(added):
+        assert ids.add(key) == whole.row(key)
+        assert ids.key(ids.row(key)) == key and key in ids
+        if n % 3 == 0:
+            assert ids.rows(pl.Series([key, -1], dtype=pl.Int64)).tolist() == [whole.row(key), -1]
+    assert ids.keys.to_list() == whole.keys.to_list()
+    assert len(ids) == len(whole)
+
+
+def test_a_key_of_another_kind_is_not_added_but_found_where_it_means_one_that_is_there():
+    ids = IdMap([10, 20], what="item")
+    assert ids.add("20") == 1
+    with pytest.raises(UnknownIdError, match="item 'x' cannot be added — item ids are integers"):
+        ids.add("x")
+    assert IdMap(["10"]).add(10) == 0
+    with pytest.raises(UnknownIdError, match="item 5 cannot be added — item ids are text"):
+        IdMap(["10"], what="item").add(5)
+    assert len(ids) == 2
