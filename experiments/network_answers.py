@@ -5,7 +5,7 @@ asked one by one, in minutes instead of hours, its weights learning on along the
 experiment says. `experiments.pipeline_with_network` then reads the answers as those of one of its
 sources, on any machine. For the lists a ranker learns from, a network is trained on what lies
 before them; another, trained on the whole training part, answers validation and test. Epochs are
-chosen on the first half of what a network answers: for the second one that is validation.
+chosen on validation, those of the first network on the first half of the lists.
 
     python -m experiments.network_answers experiments/demo-world-pipeline.yaml --seed 0 --out FOLDER
 
@@ -63,21 +63,28 @@ class Answers:
 
 def spans_of(
     settings: ExperimentSettings, events: Interactions
-) -> tuple[StreamProtocol, Cuts, dict[str, tuple[int, int]]]:
-    """The stream, where it is cut, and the positions of the parts that are answered."""
+) -> tuple[StreamProtocol, Cuts, dict[str, tuple[int, int, int]]]:
+    """The stream, where it is cut, and each part: its first event, those judged by, its end."""
     (protocol,) = settings.evaluate
     if not isinstance(protocol, StreamProtocol):
         raise SystemExit("the protocol must be stream")
     (pipeline,) = (m for m in settings.methods if isinstance(m, PipelineMethod))
+    if protocol.regime != "strict" or not pipeline.staged.refit:
+        raise SystemExit("the regime must be strict, and the sources refitted: so was answered")
+    if pipeline.staged.replay.seen != protocol.seen:
+        raise SystemExit("staged.replay.seen must be the protocol's: lists are answered by it")
     cuts = Cuts.at_quantiles(events, protocol.training, protocol.validation)
-    start, _, end = cuts.positions(events)
+    start, test, end = cuts.positions(events)
     wanted = round((1 - pipeline.staged.replayed) * start)
     border = int(np.searchsorted(events.time_s, events.time_s[wanted]))
-    return protocol, cuts, {"lists": (border, start), "stream": (start, end)}
+    middle = (border + start) // 2
+    return protocol, cuts, {"lists": (border, middle, start), "stream": (start, test, end)}
 
 
 def write_answers(answers: Answers, part: str, folder: Path) -> None:
     """Write a part in files of at most 8,000 events."""
+    for old in folder.glob(f"{part}-*.npz"):
+        old.unlink()
     lowest = np.where(np.isfinite(answers.score), answers.score, np.inf).min(axis=1)
     spread = np.maximum(answers.score[:, 0] - lowest, 1e-12)
     height = np.clip((answers.score - lowest[:, None]) / spread[:, None], 0, 1)
@@ -128,9 +135,10 @@ def main() -> None:
     protocol, _, spans = spans_of(settings, events)
     (network,) = (m for m in settings.methods if isinstance(m, TemporalNetworkMethod))
     asked.out.mkdir(parents=True, exist_ok=True)
-    for part, (first, last) in spans.items():
+    for part, span in spans.items():
+        first, _, last = span
         hidden = protocol.seen == "hide"
-        answers = _answers(network, dataset, events, (first, last), KEPT[part], hide_seen=hidden)
+        answers = _answers(network, dataset, events, span, KEPT[part], hide_seen=hidden)
         write_answers(answers, part, asked.out)
         hit = (answers.item_row == events.item_row[first:last, None]).any(axis=1).mean()
         print(f"{part}: {last - first} events, {hit:.4f} of them among {KEPT[part]}", flush=True)
@@ -140,13 +148,13 @@ def _answers(
     method: TemporalNetworkMethod,
     dataset: Dataset,
     events: Interactions,
-    span: tuple[int, int],
+    span: tuple[int, int, int],
     n_kept: int,
     *,
     hide_seen: bool,
 ) -> Answers:
     """Train on the events before a span; keep the best items for each event of it."""
-    first, last = span
+    first, judged, last = span
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     training = method.training
     torch.manual_seed(training.seed)
@@ -167,7 +175,7 @@ def _answers(
     position = torch.arange(first, last, device=device)
     nothing = torch.full((len(position), 1), -1, device=device)
     held = HeldOutPositions(index, position, nothing, hide_seen=hide_seen)
-    train_network(trainer, held.part(0, len(position) // 2), lambda _: None)
+    train_network(trainer, held.part(0, judged - first), lambda _: None)
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     learner = None
     if training.learn_on is not None:
@@ -194,6 +202,8 @@ def _best(
     for asked in held.questions(network):
         score = network(asked.windows, asked.history)
         n_items = score.shape[1]
+        if not bool(torch.isfinite(score).all()):
+            raise SystemExit("the network scored an item with no finite number")
         # A column more takes what pads the excluded items.
         none = score.new_zeros((len(score), 1))
         at = torch.where(asked.excluded < 0, n_items, asked.excluded).long()

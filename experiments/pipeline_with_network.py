@@ -98,8 +98,11 @@ def main() -> None:
     settings = load_experiment(asked.experiment, seed=asked.seed)
     dataset = load_data(settings.data)
     events = events_of(dataset, settings.data)
-    protocol, cuts, _ = spans_of(settings, events)
-    answers = [read_answers(part, asked.answers) for part in ("lists", "stream")]
+    protocol, cuts, spans = spans_of(settings, events)
+    answers = [read_answers(part, asked.answers) for part in spans]
+    for one, (first, _, last) in zip(answers, spans.values(), strict=True):
+        if (one.first, len(one.item_row)) != (first, last - first):
+            raise SystemExit(f"{asked.answers} holds answers to other events — answer anew")
 
     def source_of(method: object, known: list[Answers]) -> CandidateSource:
         if isinstance(method, TemporalNetworkMethod):

@@ -382,10 +382,12 @@ def source_in_words(name: str) -> str:
 
 def write_everyone(pipeline: "Pipeline", request: "Request", path: Path) -> None:
     """Answer every user into one Parquet file, written beside and renamed."""
+    from graphrec.pipeline.writing import write_all
+
     n_users = pipeline.dataset.n_users
     with terminal.progress("users", n_users) as bar:
         task = bar.task_ids[0]
-        written = pipeline.write_all(request, path, lambda answered: bar.advance(task, answered))
+        written = write_all(pipeline, request, path, lambda answered: bar.advance(task, answered))
     terminal.out().print(
         f"{written:,} recommendations for {n_users:,} users in {escape(str(path))}"
     )

@@ -171,16 +171,22 @@ class Candidates:
             )
 
     def of_query(self, query: int) -> "Candidates":
-        """The candidates of one query, alone."""
+        """The candidates of one query, alone; arrays are views."""
         return self._each(lambda column, _: column[query : query + 1])
 
     def first(self, k: int) -> "Candidates":
-        """The first `k` candidates of each query."""
+        """The first `k` candidates of each query; arrays are views."""
         return self._each(lambda column, _: column[:, :k])
 
     def at_columns(self, column: Int64[np.ndarray, "users n"]) -> "Candidates":
-        """The candidates that stand at these columns of their queries; -1 becomes padding."""
+        """The candidates that stand at these columns of their queries; -1 becomes padding.
+
+        Raises:
+            DataError: A column is beyond the last.
+        """
         n_queries, width = self.item_row.shape
+        if column.max(initial=-1) >= width:
+            raise DataError(f"column {column.max()} of candidates — there are {width}")
         flat = (column + width * np.arange(n_queries)[:, None]).ravel()
         missing = (column < 0).ravel()
         pads = bool(missing.any())

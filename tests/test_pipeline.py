@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from graphrec.errors import DataError, UnknownIdError
 from graphrec.events.dataset import Dataset
 from graphrec.pipeline import Pipeline, Request
+from graphrec.pipeline.writing import write_all
 from graphrec.retrieval.filters import ItemFilters
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.top_k import top_candidates
@@ -110,7 +111,7 @@ def test_the_past_is_told_newest_first(dataset: Dataset) -> None:
 def test_everyone_is_written_to_one_file(dataset: Dataset, tmp_path: Path) -> None:
     pipeline = Pipeline(dataset, FixedSource("fixed", [4, 1, 3, 2]))
     path = tmp_path / "slates.parquet"
-    assert pipeline.write_all(Request(k=2), path) == 4
+    assert write_all(pipeline, Request(k=2), path) == 4
     table = pl.read_parquet(path)
     assert table["user_id"].to_list() == ["ann", "ann", "bob", "bob"]
     assert table["item_id"].to_list() == ["d", "b", "a", "c"]
@@ -125,7 +126,7 @@ def test_a_wrong_output_path_is_refused_before_any_work(
 ) -> None:
     pipeline = Pipeline(dataset, FixedSource("fixed", [4, 1, 3, 2]))
     with pytest.raises(DataError, match=r"must end in \.parquet"):
-        pipeline.write_all(Request(), tmp_path / name)
+        write_all(pipeline, Request(), tmp_path / name)
 
 
 def test_everyone_is_answered_once(dataset: Dataset) -> None:

@@ -107,3 +107,10 @@ def test_a_source_that_is_added_has_said_nothing() -> None:
     assert more.evidence.place[0, 1].tolist() == [2, 3, -1, -1]
     np.testing.assert_array_equal(more.evidence.score[0, 1], [2, 3, np.nan, np.nan])
     assert found(None).with_source("c").evidence is None
+
+
+def test_a_column_beyond_the_last_is_refused() -> None:
+    with pytest.raises(DataError, match="column 3 of candidates — there are 3"):
+        found().at_columns(np.array([[3], [0]], np.int64))
+    with pytest.raises(DataError, match="column 0 of candidates — there are 0"):
+        found().first(0).at_columns(np.zeros((2, 1), np.int64))

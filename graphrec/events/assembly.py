@@ -56,7 +56,8 @@ def assemble(parts: CleanParts, name: str) -> Dataset:
 
     Rows count ids in order of first appearance in time, users that no event names behind them in
     the order of their table. Items of the items table come first, in its order: counted by first
-    appearance, a low row, by which ties are broken, would say which item will be used.
+    appearance, a low row, by which ties are broken, would say which item will be used. Items that
+    no table describes still are.
 
     Of events that share an event id the first in file order stays. Items' edges stand before events
     of the same second; an event's own keyword edge stands behind it.

@@ -61,12 +61,7 @@ class IdMap:
         Raises:
             UnknownIdError: The key is not in the map.
         """
-        rows = self._rows()
-        found = rows.get(key)
-        if found is None and isinstance(key, str) and self._keys.dtype.is_integer():
-            found = rows.get(int(key)) if key.lstrip("-").isdigit() else None
-        elif found is None and isinstance(key, int):
-            found = rows.get(str(key))
+        found = self._find(key)
         if found is None:
             raise UnknownIdError(
                 f"unknown {self._what} {key!r} — the log holds {len(self):,} {self._what}s"
@@ -104,26 +99,39 @@ class IdMap:
         Raises:
             UnknownIdError: The map is of integers and the key is none, or the other way round.
         """
-        if key in self:
-            return self._rows()[key]
-        try:
-            return self.row(key)
-        except UnknownIdError:
-            pass
-        if len(self) and self._settled.dtype.is_integer() != isinstance(key, int):
-            kind = "integers" if self._settled.dtype.is_integer() else "text"
-            raise UnknownIdError(
-                f"{self._what} {key!r} cannot be added — {self._what} ids are {kind}"
-            )
+        found = self._find(key)
+        if found is not None:
+            return found
+        self.refuse(key)
         row = len(self)
         self._rows()[key] = row
         self._added.append(key)
         return row
 
+    def refuse(self, key: Key) -> None:
+        """Check that `add` takes a key, and add nothing.
+
+        Raises:
+            UnknownIdError: The map is of integers and the key is none, or the other way round.
+        """
+        of_integers = self._settled.dtype.is_integer()
+        if len(self) and of_integers != isinstance(key, int) and self._find(key) is None:
+            kind = "integers" if of_integers else "text"
+            raise UnknownIdError(
+                f"{self._what} {key!r} cannot be added — {self._what} ids are {kind}"
+            )
+
     def extended(self, keys: pl.Series) -> "IdMap":
         """A map with the unknown ones among `keys` appended; known keys keep their rows."""
         both = pl.concat([self._keys, keys.cast(self._keys.dtype).rename(self._what)])
         return IdMap(both, what=self._what)
+
+    def _find(self, key: Key) -> int | None:
+        rows = self._rows()
+        found = rows.get(key)
+        if found is None and isinstance(key, str) and self._settled.dtype.is_integer():
+            return rows.get(int(key)) if key.lstrip("-").isdigit() else None
+        return rows.get(str(key)) if found is None and isinstance(key, int) else found
 
     def _rows(self) -> dict[Key, int]:
         if self._row_by_key is None:

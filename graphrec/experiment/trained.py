@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from graphrec.errors import SettingsError, SnapshotError
 from graphrec.events.dataset import Dataset
+from graphrec.events.event_keys import event_keys
 from graphrec.events.log import NodeType
 from graphrec.experiment.item_columns import item_features_of
 from graphrec.experiment.method_settings import TemporalNetworkMethod
@@ -197,15 +198,19 @@ def refuse_weights_of_another_protocol(settings: ExperimentSettings, dataset: Da
 
 
 def data_key(dataset: Dataset) -> str:
-    """Hash of the files a log was read from, or of the log itself where it was made; hex."""
-    if dataset.sha256:
-        return dataset.sha256
-    digest = hashlib.sha256()
+    """Hash of a log and of the order of its ids, which its rows count in; hex.
+
+    Of a log that was read its files stand for the events; of one that was made the events
+    themselves.
+    """
+    digest = hashlib.sha256(dataset.sha256.encode())
     log = dataset.log
-    for column in (log.time_s, log.edge_type, log.source_row, log.target_row, log.weight):
-        digest.update(np.ascontiguousarray(column).tobytes())
+    if not dataset.sha256:
+        for column in (log.time_s, log.edge_type, log.source_row, log.target_row, log.weight):
+            digest.update(np.ascontiguousarray(column).tobytes())
     for node, ids in dataset.ids.items():
         digest.update(f"{node} {len(ids)} ".encode())
+        digest.update(event_keys(ids.keys).tobytes())
     return digest.hexdigest()
 
 

@@ -66,6 +66,11 @@ def read_watch_next(folder: Path, item_ids: IdMap) -> WatchNextTable:
             f"{wanted.schema['item_id']}"
         )
     found = wanted.join(values, on="item_id", how="left", maintain_order="left")
+    if "prior_counts" not in snapshot.settings:
+        raise SnapshotError(
+            f"snapshot {folder} was written by an older graphrec, whose values mean something "
+            "else — learn it again"
+        )
     mean_s, priors = snapshot.settings["mean_s"], snapshot.settings["prior_counts"]
     of_chance, of_rest = (float("inf") if one is None else float(one) for one in priors)
     return WatchNextTable(

@@ -73,7 +73,8 @@ class CrossedSums:
     """Observations of pairs, such as of a user with an item: their number, sum and squares.
 
     After any batches it holds exactly what one batch of all of them gives, where values are whole
-    numbers. Batches are put together when their observations are as many as the pairs known.
+    numbers whose squares add up to less than 2^53. Batches are put together when their observations
+    are as many as the pairs known.
     """
 
     def __init__(self) -> None:
@@ -96,7 +97,9 @@ class CrossedSums:
         value: Float64[np.ndarray, " observations"],
     ) -> None:
         """Count observations of pairs; rows are >= 0."""
-        self._waiting.append((first, second, value))
+        if not len(value):
+            return
+        self._waiting.append((first.copy(), second.copy(), value.copy()))
         self._n_waiting += len(value)
         if self._n_waiting > max(len(self._count), _FEW):
             self._put_together()
@@ -130,7 +133,8 @@ class CrossedSums:
         """What the second of a pair brings, whoever the first is.
 
         An observation is the mean of its second plus what its first has more than others; both
-        are estimated in turn, each by what the other leaves, until they stay.
+        are estimated in turn, each by what the other leaves, until they stay or for 50 rounds:
+        where most firsts have met a single second, the two can hardly be told apart.
 
         Args:
             n_second: Number of seconds.

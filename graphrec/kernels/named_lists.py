@@ -11,12 +11,19 @@ _START, _SIZE, _ROOM = 0, 1, 2
 
 @njit(cache=True, nogil=True)
 def _first_not_before(
-    pool: NDArray[np.int32], start: int, size: int, published_s: NDArray[np.int64], at_s: int
+    pool: NDArray[np.int32],
+    start: int,
+    size: int,
+    published_s: NDArray[np.int64],
+    at_s: int,
+    row: int,
 ) -> int:
+    """Place of the first item published at `at_s` or later, of that second with `row` or above."""
     low, high = 0, size
     while low < high:
         middle = (low + high) >> 1
-        if published_s[pool[start + middle]] < at_s:
+        item = pool[start + middle]
+        if published_s[item] < at_s or (published_s[item] == at_s and item < row):
             low = middle + 1
         else:
             high = middle
@@ -58,15 +65,30 @@ def insert_named(
             place[one, _START], place[one, _ROOM] = used, room
             start = used
             used += room
-        # After items of the same second: of those the last one added counts as the newest.
-        at = size
-        if size > 0 and published_s[pool[start + size - 1]] > published_s[item[pair]]:
-            at = _first_not_before(pool, start, size, published_s, published_s[item[pair]] + 1)
+        # Of items of the same second the one with the highest row counts as the newest.
+        at = _first_not_before(pool, start, size, published_s, published_s[item[pair]], item[pair])
         for i in range(start + size, start + at, -1):
             pool[i] = pool[i - 1]
         pool[start + at] = item[pair]
         place[one, _SIZE] = size + 1
     return len(name), used
+
+
+@njit(cache=True, nogil=True)
+def remove_named(
+    name: NDArray[np.int32],
+    item: NDArray[np.int32],
+    place: NDArray[np.int64],
+    pool: NDArray[np.int32],
+) -> None:
+    """Take items out of the lists of their names; one that is not there is passed over."""
+    for pair in range(len(name)):
+        start, size = place[name[pair], _START], place[name[pair], _SIZE]
+        for at in range(start + size - 1, start - 1, -1):
+            if pool[at] == item[pair]:
+                pool[at : start + size - 1] = pool[at + 1 : start + size].copy()
+                place[name[pair], _SIZE] = size - 1
+                break
 
 
 @njit(cache=True, nogil=True)
@@ -152,7 +174,7 @@ def list_fresh(
                     speaker[one] = row
         for one in range(n_names):
             start, size = place[name[one], _START], place[name[one], _SIZE]
-            until = _first_not_before(pool, start, size, published_s, time_s[query])
+            until = _first_not_before(pool, start, size, published_s, time_s[query], -1)
             for back in range(1, min(until, n_newest) + 1):
                 row = pool[start + until - back]
                 age_s = np.float64(time_s[query] - published_s[row])

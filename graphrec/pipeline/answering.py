@@ -23,11 +23,9 @@ an answer from the future (`LeakageError`), which no slate may hide.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Int32
 
 from graphrec.arrays import NO_ROW
@@ -46,7 +44,6 @@ from graphrec.pipeline.explaining import (
 from graphrec.pipeline.notes import Notes
 from graphrec.pipeline.refusing import without_refused
 from graphrec.pipeline.top_up import topped_up
-from graphrec.pipeline.writing import refuse_other_than_parquet, table_of_slates, write_beside
 from graphrec.retrieval.blend import nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
 from graphrec.stages import (
@@ -87,7 +84,12 @@ class _Absorbing(Protocol):
 
 @runtime_checkable
 class _StreamAbsorbing(Protocol):
+    @property
+    def streams(self) -> tuple[str, ...]: ...
+
     def absorb_stream(self, name: str, events: Interactions) -> None: ...
+
+    def tell_streams(self, time_s: int) -> None: ...
 
 
 class Pipeline:
@@ -225,6 +227,23 @@ class Pipeline:
                 "count themselves go to absorb"
             )
         ranker.absorb_stream(name, events)
+        if len(events):
+            self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams that `absorb_stream` takes."""
+        ranker: object = self._ranker
+        return ranker.streams if isinstance(ranker, _StreamAbsorbing) else ()
+
+    def settle(self) -> None:
+        """Do now what the next question of `cut_s` would do: no question changes anything after.
+
+        Several threads may ask then, until something is absorbed.
+        """
+        ranker: object = self._ranker
+        if isinstance(ranker, _StreamAbsorbing):
+            ranker.tell_streams(self.cut_s)
 
     def describe(
         self, slate: Slate, query: int, queries: Queries | None = None
@@ -274,33 +293,6 @@ class Pipeline:
         ids = self.dataset.ids["item"]
         rows = queries.history_item[queries.history(query)][:limit].tolist()
         return [Watched(ids.key(row), self.dataset.title(row)) for row in rows]
-
-    def write_all(
-        self, request: Request, path: Path, progress: Callable[[int], None] | None = None
-    ) -> int:
-        """Write the slates of every user as one Parquet file, beside it first and then renamed.
-
-        Columns: `user_id`, `rank` (1-based), `item_id`, `score`, `source`, `because_item_id`,
-        `because_share`.
-
-        Args:
-            request: How many items, and which.
-            path: The file, ending in `.parquet`; an existing one is replaced.
-            progress: Told how many users were answered after each batch.
-
-        Returns:
-            Rows written.
-
-        Raises:
-            DataError: `path` does not end in `.parquet` or lies in no folder.
-        """
-        refuse_other_than_parquet(path)
-        table = pl.concat(
-            table_of_slates(self.dataset, users, slate)
-            for users, slate in self.recommend_all(request, progress)
-        )
-        write_beside(table, path)
-        return len(table)
 
     def recommend_all(
         self, request: Request, progress: Callable[[int], None] | None = None

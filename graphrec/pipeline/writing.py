@@ -1,5 +1,6 @@
 """Slates as a table on disk."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,43 @@ from jaxtyping import Int32
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 from graphrec.events.dataset import Dataset
+from graphrec.pipeline.answering import Pipeline, Request
 from graphrec.stages import Slate
 
 
-def refuse_other_than_parquet(path: Path) -> None:
+def write_all(
+    pipeline: Pipeline,
+    request: Request,
+    path: Path,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write the slates of every user as one Parquet file, beside it first and then renamed.
+
+    Columns: `user_id`, `rank` (1-based), `item_id`, `score`, `source`, `because_item_id`,
+    `because_share`.
+
+    Args:
+        pipeline: Who answers.
+        request: How many items, and which.
+        path: The file, ending in `.parquet`; an existing one is replaced.
+        progress: Told how many users were answered after each batch.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        DataError: `path` does not end in `.parquet` or lies in no folder.
+    """
+    _refuse_other_than_parquet(path)
+    table = pl.concat(
+        table_of_slates(pipeline.dataset, users, slate)
+        for users, slate in pipeline.recommend_all(request, progress)
+    )
+    _write_beside(table, path)
+    return len(table)
+
+
+def _refuse_other_than_parquet(path: Path) -> None:
     """Refuse a path that no table can be written to.
 
     Raises:
@@ -22,7 +56,7 @@ def refuse_other_than_parquet(path: Path) -> None:
         raise DataError(f"cannot write {path} — must end in .parquet, in a folder that exists")
 
 
-def write_beside(table: pl.DataFrame, path: Path) -> None:
+def _write_beside(table: pl.DataFrame, path: Path) -> None:
     """Write beside `path` first, then rename."""
     fresh = path.with_name(f".{path.name}.part")
     try:

@@ -81,6 +81,19 @@ class LearnedRanker:
         """
         self._builder.absorb_stream(name, events)
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams that features read."""
+        return self._builder.streams
+
+    def tell_streams(self, time_s: int) -> None:
+        """Let features know what streams hold before `time_s`, as a question of that time does.
+
+        Raises:
+            LeakageError: Something later was told already.
+        """
+        self._builder.tell_streams(time_s)
+
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
         """The same candidates with the model's scores, best first, ties to the lower item row.
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from graphrec.arrays import DAY_S, NEVER_S
 from graphrec.checks import refuse_future, refuse_unknown_items
 from graphrec.errors import DataError
-from graphrec.kernels.named_lists import insert_named, list_fresh
+from graphrec.kernels.named_lists import insert_named, list_fresh, remove_named
 from graphrec.publications import Publications
 from graphrec.retrieval.sparse_entries import Entries, LastItems
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
@@ -146,10 +146,10 @@ class FreshSource:
         """Learn how many items there are, and date those that have no date."""
         self._n_items = max(self._n_items, events.n_items)
         dated, moved = self._publications.absorb(events)
-        if (moved < self._n_described).any():
-            self._list_anew()
-        else:
-            self._insert(dated[dated < self._n_described])
+        if len(moved):
+            remove_named(*self._bearers(moved[moved < self._n_described]), self._place, self._pool)
+        changed = np.concatenate([dated, moved])
+        self._insert(np.sort(changed[changed < self._n_described]))
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Affinity times freshness of every item, >= 0.
@@ -203,6 +203,15 @@ class FreshSource:
                 return Entries(ptr, item[:n], value[:n], reason[:n])
             room = n
 
+    def _bearers(
+        self, rows: Int32[np.ndarray, " items"]
+    ) -> tuple[Int32[np.ndarray, " pairs"], Int32[np.ndarray, " pairs"]]:
+        """Each name of each item, and the item beside it."""
+        degree = self._names_ptr[rows + 1] - self._names_ptr[rows]
+        item = np.repeat(rows, degree)
+        behind = np.arange(len(item)) - np.repeat(np.cumsum(degree) - degree, degree)
+        return self._names[np.repeat(self._names_ptr[rows], degree) + behind], item
+
     def _list_anew(self) -> None:
         self._place[:] = 0
         self._used = 0
@@ -213,10 +222,7 @@ class FreshSource:
         published_s = self._publications.published_s
         rows = rows[published_s[rows] != NEVER_S]
         rows = rows[np.argsort(published_s[rows], kind="stable")]
-        degree = self._names_ptr[rows + 1] - self._names_ptr[rows]
-        item = np.repeat(rows, degree)
-        behind = np.arange(len(item)) - np.repeat(np.cumsum(degree) - degree, degree)
-        name = self._names[np.repeat(self._names_ptr[rows], degree) + behind]
+        name, item = self._bearers(rows)
         n_more = int(name.max(initial=-1)) + 1 - len(self._place)
         if n_more > 0:
             self._place = np.concatenate([self._place, np.zeros((n_more, 3), np.int64)])

@@ -1,7 +1,9 @@
 """What is new: the items published last."""
 
+from typing import Final
+
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.arrays import DAY_S
@@ -11,6 +13,9 @@ from graphrec.publications import Publications
 from graphrec.retrieval.event_timeline import EventTimeline, WindowSums
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.top_k import top_candidates
+
+_FEW: Final = 1000
+"""Items that are put in place one by one; more are sorted with all others."""
 
 
 class RecentSettings(BaseModel):
@@ -45,6 +50,7 @@ class RecentSource:
         """
         self._publications = Publications(published_s)
         self._settings = settings or RecentSettings()
+        self._by_age: Int32[np.ndarray, " items"] = np.empty(0, np.int32)
         self._start()
 
     def fit(self, events: Interactions, cut_s: int) -> None:
@@ -60,9 +66,14 @@ class RecentSource:
     def absorb(self, events: Interactions) -> None:
         """Count `events`, and date items that were not known."""
         self._sums.refresh(self._timeline.insert(events))
+        n_before = len(self._by_age)
         dated, moved = self._publications.absorb(events)
-        if len(dated) or len(moved) or len(self._publications.published_s) > len(self._by_age):
+        n_items = len(self._publications.published_s)
+        changed = np.concatenate([dated, moved, np.arange(n_before, n_items, dtype=np.int32)])
+        if len(changed) > _FEW:
             self._sort()
+        elif len(changed):
+            self._place(np.unique(changed))
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Share of published items that are not newer, in (0, 1]; 0 before publication."""
@@ -84,6 +95,23 @@ class RecentSource:
         self._sums.refresh(0)
         self._sort()
 
+    def _place(self, changed: Int32[np.ndarray, " changed"]) -> None:
+        """Put items whose date changed where they belong, without sorting the others."""
+        published_s = self._publications.published_s
+        is_changed = np.zeros(len(published_s), np.bool_)
+        is_changed[changed] = True
+        kept = self._by_age[~is_changed[self._by_age]]
+        order = published_s[kept]
+        changed = changed[np.argsort(published_s[changed], kind="stable")]
+        at = np.searchsorted(order, published_s[changed])
+        end = np.searchsorted(order, published_s[changed], side="right")
+        # Of one second the items stand by row.
+        at = [
+            a + np.searchsorted(kept[a:b], row) for a, b, row in zip(at, end, changed, strict=True)
+        ]
+        self._by_age = np.insert(kept, at, changed).astype(np.int32)
+
     def _sort(self) -> None:
+        """Put every item where it belongs."""
         published_s = self._publications.published_s
         self._by_age = np.argsort(published_s, kind="stable").astype(np.int32)

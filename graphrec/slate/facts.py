@@ -57,6 +57,8 @@ class ItemFacts:
                     f"{what}_ptr has {len(ptr)} entries — one for each of {self.n_items} items "
                     "and an end"
                 )
+            if ptr is not None and rows is not None and ptr[-1] != len(rows):
+                raise DataError(f"{what}_ptr ends at {ptr[-1]} — there are {len(rows)} {what}s")
 
     def with_publisher(self, rows: Sequence[int]) -> Bool[np.ndarray, " items"] | None:
         """Items that one of the publishers published; None where no publisher is known."""

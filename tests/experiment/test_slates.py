@@ -128,3 +128,8 @@ def test_any_of_its_publishers_denies_an_item_and_a_pin_of_it(dataset) -> None:
     assert shown(dataset, slate(allow_publishers=["zed"])) == [0, 3]
     both = slate(deny_publishers=["amy"], deny_items=["a"], pins=[{"item": "d", "place": 1}])
     assert shown(dataset, both) == [2]
+
+
+def test_a_denied_second_publisher_is_denied_beside_items_that_nobody_described(dataset) -> None:
+    facts = item_facts(dataset).widened(dataset.n_items + 2)
+    assert facts.with_publisher((0,)).tolist() == [False, True, False, True, False, False]

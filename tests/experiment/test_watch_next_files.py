@@ -1,6 +1,7 @@
 """The WatchNext table on disk."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from graphrec.errors import SnapshotError
@@ -39,3 +40,11 @@ def test_another_snapshot_or_other_ids_are_refused(tmp_path):
     write_watch_next(TABLE, IDS, WatchNextSettings(), tmp_path / "table")
     with pytest.raises(SnapshotError, match="item ids of type String"):
         read_watch_next(tmp_path / "table", IdMap([1, 2], what="item"))
+
+
+def test_a_table_of_before_is_refused(tmp_path):
+    values = pl.DataFrame({"item_id": ["a"], "value_s": [1.0], "count": [1]})
+    settings = {"what": "watch_next", "mean_s": 1.0, "prior_count": None}
+    write_snapshot(Snapshot({}, {"values": values}, settings, 0, {}), tmp_path / "old")
+    with pytest.raises(SnapshotError, match="written by an older graphrec"):
+        read_watch_next(tmp_path / "old", IDS)

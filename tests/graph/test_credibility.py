@@ -58,6 +58,7 @@ def test_the_means_of_the_second_are_found_whatever_the_first_brings():
     assert np.corrcoef(naive, mean)[0, 1] < 0.4
     assert found.std() == pytest.approx(mean.std(), rel=0.25)
     assert prior == pytest.approx(4, rel=0.4)
+    assert np.average(found, weights=np.bincount(second)) == pytest.approx(value.mean(), rel=0.01)
 
 
 def test_without_firsts_that_differ_the_means_are_those_of_the_second():

@@ -67,3 +67,22 @@ def test_shares_agree_with_sorting_by_publication_then_use(published_s, rows, ti
     popularity = window_sums(events, time_s - 7 * DAY_S, time_s)
     expected = newest_shares(np.array(published_s), popularity, time_s)
     np.testing.assert_allclose(source.score(asked_at(time_s))[0], expected, rtol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    dates=st.lists(st.sampled_from([3, 6, NEVER_S]), min_size=1, max_size=6),
+    rows=st.lists(st.tuples(st.integers(1, 9), st.just(0), st.integers(0, 7)), max_size=12),
+    cuts=st.lists(st.integers(0, 12), max_size=3),
+)
+def test_items_are_dated_alike_in_whatever_batches_events_arrive(dates, rows, cuts):
+    at_once, batched = RecentSource(np.array(dates)), RecentSource(np.array(dates))
+    at_once.fit(watched(sorted(rows), n_items=8), 50)
+    batched.fit(watched([], n_items=len(dates)), 50)
+    begin = 0
+    for end in [*sorted(cuts), len(rows)]:
+        batched.absorb(watched(rows[begin:end], n_items=8))
+        begin = max(begin, end)
+    for time_s in (4, 7, 50):
+        query = asked_at(time_s)
+        assert batched.score(query).tolist() == at_once.score(query).tolist()

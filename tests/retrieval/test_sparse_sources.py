@@ -231,6 +231,30 @@ def test_an_item_without_a_date_is_new_from_its_first_event_on(known):
     assert source.retrieve(asked([0], 60), 1, Eligibility()).item_row[0].tolist() == [-1]
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    dates=st.lists(st.sampled_from([3, 6, NEVER_S]), min_size=2, max_size=6),
+    rows=st.lists(
+        st.tuples(st.integers(1, 9), st.just(0), st.integers(0, 5)), min_size=1, max_size=12
+    ),
+    cuts=st.lists(st.integers(0, 12), max_size=3),
+)
+def test_items_are_dated_alike_in_whatever_batches_events_arrive(dates, rows, cuts):
+    rows = [row for row in rows if row[2] < len(dates)]
+    described = named([(time_s, 0, [1]) for time_s in dates])
+    chosen = FreshSettings(n_newest=1)
+    at_once, batched = FreshSource(described, chosen), FreshSource(described, chosen)
+    at_once.fit(watched(sorted(rows), n_items=len(dates)), 50)
+    batched.fit(watched([], n_items=len(dates)), 50)
+    begin = 0
+    for end in [*sorted(cuts), len(rows)]:
+        batched.absorb(watched(rows[begin:end], n_items=len(dates)))
+        begin = max(begin, end)
+    for time_s in (4, 7, 50):
+        query = asked([0], time_s)
+        assert batched.score(query).tolist() == at_once.score(query).tolist()
+
+
 @pytest.mark.parametrize(
     ("publisher", "ptr", "message"),
     [

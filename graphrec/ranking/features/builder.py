@@ -101,6 +101,11 @@ class FeatureBuilder:
         """Column names, in order."""
         return tuple(feature.name for feature in self.features)
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams that are read."""
+        return self._streams.names
+
     def fit(self, events: Interactions, cut_s: int) -> None:
         """Forget everything, then learn from `events` and from streams before `cut_s`.
 

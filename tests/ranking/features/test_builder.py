@@ -252,7 +252,8 @@ def test_items_without_any_name_have_no_such_features():
 
 def test_an_item_without_a_date_has_an_age_from_its_first_event_on():
     published_s = np.array([NEVER_S, NEVER_S, START_S - 7])
-    builder = FeatureBuilder(FeatureInputs(published_s=published_s))
+    shown = interactions([(START_S - 3, 0, 1, 1.0)])
+    builder = FeatureBuilder(FeatureInputs(published_s=published_s, streams={"shown": shown}))
     column = builder.names.index("item.age")
     builder.fit(interactions([(START_S, 0, 0, 1.0), (START_S, 0, 2, 1.0)]), END_S)
     aged = np.float32(np.log1p(END_S - START_S + 7))
