@@ -1,0 +1,176 @@
+"""The engine follows a log: in order, past what cannot be learnt, and readers see whole batches."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from graphrec.errors import DataError
+from graphrec.experiment.opening import fit_pipeline
+from graphrec.experiment.sources import method_named
+from graphrec.serving.following import Engine, FollowingSettings
+from graphrec.serving.state import LiveState
+from tests.worlds import small_dataset
+
+
+@dataclass
+class Said:
+    seq: int
+    body: str
+    kind: str = "event"
+    time_s: int = 10
+
+
+class ListLog:
+    """A log in memory, which can fail."""
+
+    def __init__(self):
+        self.entries, self.error = [], None
+
+    def say(self, user, item, *, kind="event", event_type="watch", time_s=None):
+        body = {"event_type": event_type, "user_id": user, "item_id": item}
+        seq = len(self.entries) + 1
+        at = 10 + seq if time_s is None else time_s
+        self.entries.append(Said(seq, json.dumps(body), kind, at))
+        return seq
+
+    def read(self, after_seq=0, limit=1000):
+        if self.error is not None:
+            raise self.error
+        return [entry for entry in self.entries if entry.seq > after_seq][:limit]
+
+
+def a_state():
+    dataset = small_dataset([(1, "ann", "a"), (2, "ann", "b"), (3, "bob", "a")])
+    return LiveState(fit_pipeline(dataset, method_named("walk", {})))
+
+
+def past_of(engine, user, n=9):
+    with engine.read() as state:
+        queries = state.pipeline.queries_of_keys([user])
+        return [one.item_id for one in state.pipeline.past(queries, 0, limit=n)]
+
+
+def test_what_is_appended_is_seen_by_whoever_asks_next():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=30))
+    engine.start()
+    try:
+        seq = log.say("ann", "c")
+        engine.poke()
+        assert engine.wait_until(seq, 5)
+        assert past_of(engine, "ann") == ["c", "b", "a"]
+        with pytest.raises(DataError, match="started already"):
+            engine.start()
+    finally:
+        engine.close()
+    assert not engine.wait_until(seq + 1, 0.01)
+
+
+def test_what_others_append_is_seen_without_a_poke():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.01))
+    engine.start()
+    try:
+        assert engine.wait_until(log.say("bob", "b"), 5)
+        assert past_of(engine, "bob") == ["b", "a"]
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("most", [1, 2, 1000])
+def test_an_entry_that_cannot_be_learnt_is_skipped_and_those_around_it_are_learnt(most):
+    log = ListLog()
+    log.say("ann", "c")
+    log.say("ann", "d", event_type="wach")
+    log.say(7, "d")
+    log.entries.append(Said(4, '{"user_id": "ann"}'))
+    log.entries.append(Said(5, '{"half": '))
+    log.say("ann", "e", kind="item")
+    log.say("ann", "f")
+    engine = Engine(log, a_state(), FollowingSettings(most_entries=most))
+    assert engine.catch_up() == 7
+    assert engine.applied_seq == 7
+    assert past_of(engine, "ann") == ["f", "c", "b", "a"]
+    assert [seq for seq, _ in engine.skipped] == [2, 3, 4, 5] and engine.n_skipped == 4
+    assert "no event type 'wach'" in engine.skipped[0][1]
+
+
+def test_an_event_that_breaks_a_stage_half_way_is_not_seen_and_those_around_it_are():
+    log = ListLog()
+    for item in ("c", "bad", "d"):
+        log.say("ann", item)
+    state = a_state()
+    engine = Engine(log, state)
+    learn = type(state).apply
+
+    def break_off(self, events):
+        learn(self, events)
+        if any(event.item_id == "bad" for event in events):
+            raise ValueError("a stage is out of order")
+
+    try:
+        type(state).apply = break_off
+        engine.catch_up()
+    finally:
+        type(state).apply = learn
+    assert past_of(engine, "ann") == ["d", "c", "b", "a"]
+    assert [seq for seq, _ in engine.skipped] == [2]
+    with engine.read() as now:
+        assert "bad" not in now.pipeline.dataset.ids["item"]
+
+
+def test_a_log_that_fails_is_read_again_when_it_is_back():
+    log = ListLog()
+    log.error = DataError("the disk is gone")
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.01, retry_s=0.01))
+    engine.start()
+    try:
+        deadline = time.monotonic() + 5
+        while engine.failure is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert past_of(engine, "ann") == ["b", "a"]
+        log.error = None
+        assert engine.wait_until(log.say("ann", "c"), 5)
+        assert past_of(engine, "ann") == ["c", "b", "a"]
+    finally:
+        engine.close()
+
+
+def test_readers_at_full_speed_see_every_batch_whole():
+    log, torn, stop = ListLog(), [], threading.Event()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.001, most_entries=2))
+
+    def look():
+        while not stop.is_set():
+            with engine.read() as state:
+                queries = state.pipeline.queries_of_keys(["ann", "bob"])
+                of_ann, of_bob = (len(state.pipeline.past(queries, q, limit=10**6)) for q in (0, 1))
+            # Each batch tells of both, and ann was one ahead.
+            if of_ann != of_bob + 1:
+                torn.append((of_ann, of_bob))
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for n in range(60):
+        log.say("ann", f"item {n % 7}")
+        log.say("bob", f"item {n % 5}")
+        engine.catch_up()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert torn == [] and engine.n_skipped == 0
+    assert len(past_of(engine, "bob", 10**6)) == 61
+
+
+def test_an_engine_that_starts_behind_a_number_reads_on_from_there():
+    log = ListLog()
+    log.say("ann", "c")
+    log.say("ann", "d")
+    engine = Engine(log, a_state(), after_seq=1)
+    assert engine.catch_up() == 1
+    assert past_of(engine, "ann") == ["d", "b", "a"]
