@@ -20,7 +20,7 @@ from graphrec.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from graphrec.serving.schema import open_schema, read_log_id
+from graphrec.serving.schema import open_schema
 from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.sqlite_file import SqliteFile
 
@@ -42,7 +42,9 @@ _POSTGRES_FAULTS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "25006": (StoreReadOnlyError, "connect to a server that takes writes"),
     "42501": (StoreReadOnlyError, "grant this role the right to create and write tables"),
     "55P03": (StoreLockedError, "end what holds the lock, or raise lock_timeout_s"),
-    "XX": (StoreDamagedError, "restore the log from a backup"),
+    "XX001": (StoreDamagedError, "restore the log from a backup"),
+    "XX002": (StoreDamagedError, "restore the log from a backup"),
+    "42P01": (StoreDamagedError, "the log's tables are gone; restore them from a backup"),
     "08": (StoreUnavailableError, "see that the server runs and can be reached"),
     "25": (StoreUnavailableError, "see that no transaction is left idle"),
     "28": (StoreUnavailableError, "see that user and password are right"),
@@ -71,7 +73,6 @@ class Database:
         self._url = _parsed(settings.url.get_secret_value())
         self.place = self._url.set(query={}).render_as_string(hide_password=True)
         self._file: SqliteFile | None = None
-        self._log_id: str | None = None
         if self._url.get_backend_name() == "sqlite":
             self._file = SqliteFile(Path(str(self._url.database)), settings.lock_timeout_s)
         self._reading = self._engine(settings, writes=False)
@@ -89,14 +90,11 @@ class Database:
             StoreError: The database failed, in our words.
         """
         with self.told(doing):
-            self._same_log()
+            self._check_file()
             with (self.writing if writes else self._reading).begin() as connection:
                 yield connection
-            if writes and self._file is not None and not self._file.check():
-                self.close()
-                raise StoreUnavailableError(
-                    f"{self.place}: the log's file was replaced while it was written to"
-                )
+            if writes:
+                self._check_file()
 
     @contextmanager
     def told(self, doing: str) -> Iterator[None]:
@@ -108,44 +106,36 @@ class Database:
         except sqlite3.Error as error:
             raise self._fault(error, doing) from error
 
-    def open(self) -> None:
+    def open(self) -> str:
         """Find the log, or create it.
+
+        Returns:
+            The log's own id.
 
         Raises:
             StoreError: It cannot be reached, created or understood.
         """
         with self.told("opening"):
-            self._log_id = open_schema(self._reading, self.writing, self.place)
+            return open_schema(self._reading, self.writing, self.place)
 
     def close(self) -> None:
         """Drop all connections."""
         self._reading.dispose()
         self.writing.dispose()
 
-    def _same_log(self) -> None:
-        """Refuse another log at the place of this one.
+    def _check_file(self) -> None:
+        """Refuse to go on where the log's file is gone or another is in its place.
 
         Raises:
-            StoreUnavailableError: The file is gone, or holds another log.
+            StoreUnavailableError: So it is.
         """
         if self._file is None:
             return
         try:
-            same = self._file.check()
+            self._file.check()
         except StoreUnavailableError:
             self.close()
             raise
-        if same:
-            return
-        self.close()
-        with self._reading.begin() as connection:
-            found = read_log_id(connection, self.place)
-        if found != self._log_id:
-            raise StoreUnavailableError(
-                f"{self.place}: another log was put in place of this one — put it back, or open "
-                "that one anew"
-            )
-        self._file.adopt()
 
     def _engine(self, settings: EntryLogSettings, *, writes: bool) -> Engine:
         if self._file is not None:

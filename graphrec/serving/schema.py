@@ -98,7 +98,7 @@ def open_schema(reading: Engine, writing: Engine, place: str) -> str:
     """
     with reading.begin() as connection:
         if inspect(connection).has_table(schema_row.name):
-            return read_log_id(connection, place)
+            return _read_log_id(connection, place)
     with writing.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_CREATION_LOCK)))
@@ -106,10 +106,10 @@ def open_schema(reading: Engine, writing: Engine, place: str) -> str:
             metadata.create_all(connection)
             connection.execute(insert(schema_row).values(version=SCHEMA_VERSION))
             connection.execute(insert(head).values(id=1, log_id=uuid.uuid4().hex, last_seq=0))
-        return read_log_id(connection, place)
+        return _read_log_id(connection, place)
 
 
-def read_log_id(connection: Connection, place: str) -> str:
+def _read_log_id(connection: Connection, place: str) -> str:
     """The id of the log, once its schema is known to be ours.
 
     Raises:

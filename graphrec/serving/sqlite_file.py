@@ -58,19 +58,20 @@ class SqliteFile:
                     raise
                 time.sleep(0.01)
 
-    def check(self) -> bool:
-        """Whether the file is the one that was opened; False: another is in its place.
+    def check(self) -> None:
+        """See that the file is the one that was opened.
+
+        A restored copy is refused, too: beside it may lie the write-ahead log of the file it
+        stands for, and SQLite would merge the two without a word.
 
         Raises:
-            StoreUnavailableError: There is no file any more.
+            StoreUnavailableError: The file is gone, or another is in its place.
         """
-        if self._inode is None:
-            return True
-        return self._inode_now() == self._inode
-
-    def adopt(self) -> None:
-        """Take the file that is there now for the one that was opened."""
-        self._inode = self._inode_now()
+        if self._inode is not None and self._inode_now() != self._inode:
+            raise StoreUnavailableError(
+                f"sqlite:///{self.path}: another file was put in place of the log's — put the "
+                f"first one back, or restart with the new one and without {self.path.name}-wal"
+            )
 
     def _inode_now(self) -> tuple[int, int]:
         try:

@@ -46,11 +46,11 @@ class EntryLog:
         self._clock = clock
         self._database = Database(settings)
         try:
-            self._database.open()
+            log_id = self._database.open()
         except BaseException:
             self._database.close()
             raise
-        self._writer = LogWriter(self._database, settings.patience_s)
+        self._writer = LogWriter(self._database, log_id, settings.patience_s)
         self._queue = GroupCommit(self._writer.commit, settings, self._database.place)
 
     def __enter__(self) -> "EntryLog":

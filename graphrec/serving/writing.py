@@ -75,8 +75,9 @@ class _Attempt:
 class LogWriter:
     """Writes groups of work, one transaction each, from one thread."""
 
-    def __init__(self, database: Database, patience_s: float) -> None:
+    def __init__(self, database: Database, log_id: str, patience_s: float) -> None:
         self._database = database
+        self._log_id = log_id
         self._patience_s = patience_s
         self._writer = uuid.uuid4().hex
         self._attempt = _Attempt()
@@ -118,19 +119,34 @@ class LogWriter:
         """One try; after a try whose end is unknown, first look whether it was committed."""
         attempt = self._attempt
         with self._database.transaction("storing", writes=True) as connection:
-            last_seq = _lock_head(connection)
-            if last_seq < self._acknowledged_seq:
-                raise StoreDamagedError(
-                    f"{self._database.place}: the log ends at entry {last_seq}, but entry "
-                    f"{self._acknowledged_seq} was acknowledged — restore the newer log, or start "
-                    "anew with this one"
-                )
+            last_seq = self._lock_head(connection)
             if not (attempt.answers and self._was_committed(connection)):
                 attempt.answers, attempt.last_seq = _do(connection, group, last_seq)
                 if attempt.last_seq != last_seq:
                     self._mark(connection)
         self._acknowledged_seq = max(self._acknowledged_seq, attempt.last_seq)
         return attempt.answers
+
+    def _lock_head(self, connection: Connection) -> int:
+        """The last number given out; no other writer gives out any until this transaction ends.
+
+        Raises:
+            StoreDamagedError: The log is another than at first, or an older state of it.
+        """
+        query = select(head.c.log_id, head.c.last_seq).with_for_update()
+        found = connection.execute(query).one_or_none()
+        if found is None or found.log_id != self._log_id:
+            raise StoreDamagedError(
+                f"{self._database.place}: this is not the log that was opened — put that one back, "
+                "or restart with this one"
+            )
+        if found.last_seq < self._acknowledged_seq:
+            raise StoreDamagedError(
+                f"{self._database.place}: the log ends at entry {found.last_seq}, but entry "
+                f"{self._acknowledged_seq} was acknowledged — put the newer log back, or restart "
+                "with this one"
+            )
+        return int(found.last_seq)
 
     def _was_committed(self, connection: Connection) -> bool:
         query = select(writers.c.last_group).where(writers.c.writer == self._writer)
@@ -147,11 +163,6 @@ class LogWriter:
             connection.execute(delete(writers).where(old))
             row = {"writer": self._writer, "last_group": self._attempt.group, "seen_s": now_s}
             connection.execute(insert(writers), row)
-
-
-def _lock_head(connection: Connection) -> int:
-    """The last number given out; no other writer gives out numbers until this transaction ends."""
-    return int(connection.execute(select(head.c.last_seq).with_for_update()).scalar_one())
 
 
 def _do(connection: Connection, group: Sequence[Work], last_seq: int) -> tuple[list[Answer], int]:

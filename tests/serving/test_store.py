@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from graphrec.errors import DataError, StoreClosedError
+from graphrec.errors import DataError, StoreClosedError, StoreDamagedError
 from graphrec.serving.entries import Entry, Receipt
 from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.store import EntryLog
@@ -227,3 +227,22 @@ def test_keys_that_look_alike_to_a_database_stay_apart(log: EntryLog):
     assert [r.outcome for r in log.append([event(key) for key in odd])] == ["stored"] * len(odd)
     assert [r.outcome for r in log.append([event(key) for key in odd])] == ["repeated"] * len(odd)
     assert keys_of(log) == odd
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE log_head SET last_seq = 2", "ends at entry 2, but entry 3 was acknowledged"),
+        ("UPDATE log_head SET log_id = 'other'", "not the log that was opened"),
+        ("DELETE FROM log_head", "not the log that was opened"),
+    ],
+)
+def test_a_log_that_is_not_what_was_acknowledged_is_refused(
+    statement: str, message: str, log: EntryLog
+):
+    log.append(events(3))
+    with log._database.transaction("damaging", writes=True) as connection:
+        connection.exec_driver_sql(statement)
+    with pytest.raises(StoreDamagedError, match=message):
+        log.append([event("e9")])
+    assert log.count() == 3
