@@ -148,5 +148,5 @@ class GroupCommit:
 def _size(work: Work) -> tuple[int, int]:
     """Entries and bytes that work takes in the queue."""
     if isinstance(work, Batch):
-        return len(work.entries), sum(len(entry.body) for entry in work.entries)
+        return len(work.entries), sum(len(entry.body.encode()) for entry in work.entries)
     return 1, 0

@@ -23,7 +23,12 @@ from sqlalchemy import (
     update,
 )
 
-from graphrec.errors import StoreDamagedError, StoreLockedError, StoreUnavailableError
+from graphrec.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreLockedError,
+    StoreUnavailableError,
+)
 from graphrec.serving.database import Database
 from graphrec.serving.entries import ONCE, Forgotten, NewEntry, Receipt, digest_of
 from graphrec.serving.schema import IS_ONCE, entries, head, writers
@@ -70,6 +75,7 @@ class _Attempt:
     group: int = 0
     answers: list[Answer] = field(default_factory=list)
     last_seq: int = 0
+    unknown: bool = False
 
 
 class LogWriter:
@@ -102,18 +108,30 @@ class LogWriter:
         while True:
             try:
                 answers = self._once(group)
-            except StoreLockedError:
-                raise
-            except StoreUnavailableError:
-                now = time.monotonic()
-                self._failing_since = self._failing_since or now
-                if now - self._failing_since + pause_s > self._patience_s:
-                    raise
+            except StoreError as error:
+                if not self._tries_again(error, pause_s):
+                    if not self._attempt.unknown or type(error) is StoreUnavailableError:
+                        raise
+                    raise StoreUnavailableError(
+                        f"{error}; before that the connection was lost, so it is unknown whether "
+                        "what was sent is stored"
+                    ) from error
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 self._failing_since = None
                 return answers
+
+    def _tries_again(self, error: StoreError, pause_s: float) -> bool:
+        """Whether there is a point, and time, in trying once more."""
+        lost = type(error) is StoreUnavailableError
+        self._attempt.unknown |= lost
+        # The lock may be held by our own lost connection, until the server has noticed.
+        if not (lost or (self._attempt.unknown and isinstance(error, StoreLockedError))):
+            return False
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        return now - self._failing_since + pause_s <= self._patience_s
 
     def _once(self, group: Sequence[Work]) -> list[Answer]:
         """One try; after a try whose end is unknown, first look whether it was committed."""
@@ -121,6 +139,7 @@ class LogWriter:
         with self._database.transaction("storing", writes=True) as connection:
             last_seq = self._lock_head(connection)
             if not (attempt.answers and self._was_committed(connection)):
+                attempt.unknown = False
                 attempt.answers, attempt.last_seq = _do(connection, group, last_seq)
                 if attempt.last_seq != last_seq:
                     self._mark(connection)

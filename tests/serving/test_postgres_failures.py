@@ -133,6 +133,37 @@ def test_a_commit_whose_end_nobody_knows_is_stored_once_when_sent_again(
         assert [receipt.outcome for receipt in log.append([event("e1")])] == ["repeated"]
 
 
+def test_the_lock_of_a_lost_connection_is_waited_for(
+    postgres_url: str, server: PostgresServer, proxy: LossyProxy
+):
+    through = server.url(database_of(postgres_url), proxy.port)
+    settings = EntryLogSettings(url=through, patience_s=20, lock_timeout_s=0.05)
+    with EntryLog(settings) as log:
+        log.append([event("e0")])
+        proxy.breaks_at = ["held"]
+        sent = log.submit([event("e1"), put("item", "tea")])
+        with pytest.raises(TimeoutError):
+            sent.result(0.4)
+        proxy.release()
+        assert [receipt.seq for receipt in sent.result(10)] == [2, 3]
+        assert times_by_key(log) == Counter(["e0", "e1", "tea"])
+
+
+def test_a_lock_that_a_lost_connection_keeps_leaves_the_end_unknown(
+    postgres_url: str, server: PostgresServer, proxy: LossyProxy
+):
+    through = server.url(database_of(postgres_url), proxy.port)
+    settings = EntryLogSettings(url=through, patience_s=0.3, lock_timeout_s=0.2)
+    with EntryLog(settings) as log:
+        log.append([event("e0")])
+        proxy.breaks_at = ["held"]
+        with pytest.raises(StoreUnavailableError, match="it is unknown whether") as caught:
+            log.append([event("e1")])
+        assert not isinstance(caught.value, StoreLockedError)
+        proxy.release()
+        assert [receipt.outcome for receipt in log.append([event("e1")])] == ["stored"]
+
+
 def test_connections_that_an_administrator_ends_are_opened_again(
     postgres_url: str, server: PostgresServer, open_log: OpenLog
 ):
