@@ -1,6 +1,7 @@
 """Logs to test with, in both databases."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.store import EntryLog
 from tests.serving.postgres_server import PROGRAMS, PostgresServer, installed
 
+IN_MEMORY = Path("/dev/shm")
 OpenLog = Callable[..., EntryLog]
 
 
@@ -22,7 +24,9 @@ def server() -> Iterator[PostgresServer]:
         if os.environ.get("CI"):
             pytest.fail(f"{missing}, and CI has to test it")
         pytest.skip(missing)
-    server = PostgresServer()
+    # In memory, where there is such a folder: a server that is killed cannot tell the difference.
+    roomy = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > 2 * 2**30
+    server = PostgresServer(IN_MEMORY if roomy else None)
     try:
         server.start()
         try:
@@ -35,6 +39,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(server: PostgresServer) -> str:
+    """A database of its own, which a test may break."""
     return server.create_database(f"log_{uuid.uuid4().hex}")
 
 
@@ -46,8 +51,10 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest) -> str:
     """An empty place for a log, in each database."""
-    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
-    return str(request.getfixturevalue(name))
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    server: PostgresServer = request.getfixturevalue("server")
+    return server.create_schema(f"log_{uuid.uuid4().hex}")
 
 
 @pytest.fixture
