@@ -7,7 +7,16 @@ GraphrecError
 ├── SettingsError       a setting is outside its range, or two do not fit together
 ├── LeakageError        something that learns or scores was handed the future
 ├── SnapshotError       a snapshot is damaged, half-written or of another version
-└── DownloadError       a public data set could not be fetched or failed its checksum
+├── DownloadError       a public data set could not be fetched or failed its checksum
+└── StoreError          the durable log refused or failed
+    ├── StoreUnavailableError   it is out of reach; what was sent may or may not be stored
+    │   └── StoreLockedError    another program holds it; nothing was stored
+    ├── StoreFullError          no room on its disk; nothing was stored
+    ├── StoreReadOnlyError      it may not be written; nothing was stored
+    ├── StoreDamagedError       what is on disk is not what was written
+    ├── StoreSchemaError        a newer graphrec wrote it
+    ├── StoreClosedError        it was closed
+    └── OverloadedError         too much waits already; nothing was stored, and when to try again
 
 A message says what is wrong, the value, and the rule. Commands print it and exit with code 2.
 """
@@ -85,3 +94,54 @@ class SnapshotError(GraphrecError):
 
 class DownloadError(GraphrecError):
     """A public data set could not be fetched, or is not the file it should be."""
+
+
+class StoreError(GraphrecError):
+    """The durable log refused or failed. Messages never show a password."""
+
+
+class StoreUnavailableError(StoreError):
+    """The log is out of reach.
+
+    Entries may or may not be stored; sent again under the same ids, events and impressions are
+    stored once.
+    """
+
+
+class StoreLockedError(StoreUnavailableError):
+    """Another program holds the log's lock; nothing was stored."""
+
+
+class StoreFullError(StoreError):
+    """There is no room on the log's disk; nothing was stored."""
+
+
+class StoreReadOnlyError(StoreError):
+    """The log may not be written; nothing was stored."""
+
+
+class StoreDamagedError(StoreError):
+    """What is on disk is not what was written."""
+
+
+class StoreSchemaError(StoreError):
+    """A newer graphrec wrote the log."""
+
+
+class StoreClosedError(StoreError):
+    """The log was closed."""
+
+
+class OverloadedError(StoreError):
+    """Too many entries wait already; nothing was stored.
+
+    Attributes:
+        wait_s: Seconds after which there should be room, > 0.
+    """
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message, wait_s)
+        self.wait_s = wait_s
+
+    def __str__(self) -> str:
+        return str(self.args[0])

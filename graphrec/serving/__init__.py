@@ -1,5 +1,8 @@
 """The live engine: a durable log, a state that follows it, and doors to both.
 
 In: events over HTTP. Out: slates, from the pipeline that evaluation measures. Never: a second
-scorer, or an acknowledgement before an event is durable.
+scorer, or an acknowledgement before an event is durable. `store.py` is the log (`entries.py` what
+it holds, `group_commit.py` how many callers share a commit), `state.py` what entries lead to,
+`left_right.py` how it is read while it changes, `following.py` the engine, `service.py` what
+callers ask for, `app.py` the HTTP door.
 """
