@@ -84,6 +84,7 @@ class Engine:
         """Follow `log` from behind `after_seq`, which `state` knows."""
         self._log = log
         self._settings = settings or FollowingSettings()
+        state.seq = after_seq
         self._states = LeftRight(state, copy.deepcopy(state))
         self._applied_seq = after_seq
         self._applied = threading.Condition()
@@ -156,6 +157,8 @@ class Engine:
         events = [(entry.seq, event) for entry in entries if (event := self._event(entry))]
         if events:
             self._learn(events)
+        last_seq = entries[-1].seq
+        self._states.change(lambda state: setattr(state, "seq", last_seq))
         with self._applied:
             self._applied_seq = entries[-1].seq
             self._applied.notify_all()

@@ -34,6 +34,8 @@ class LiveEvent:
 class LiveState:
     """A pipeline that learns what has happened, and whose ids grow with it.
 
+    `seq` is for whoever follows a log: every entry up to that number is known here.
+
     Events in any order and in any batches lead to the state that one batch of them leads to, as far
     as sources and features promise it of theirs.
     """
@@ -41,6 +43,7 @@ class LiveState:
     def __init__(self, pipeline: Pipeline) -> None:
         """Follow on from what `pipeline` knows."""
         self.pipeline = pipeline
+        self.seq = 0
         dataset = pipeline.dataset
         self._kinds: Mapping[str, EdgeType] = {
             kind.name: kind

@@ -1,0 +1,65 @@
+"""Reading the bodies of requests: bounded in bytes and in time, JSON or refused."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from graphrec.serving.messages import MAX_EVENTS
+
+
+async def read_json(request: Request, most_bytes: int, most_s: float) -> Any:
+    """The JSON value of a body.
+
+    Raises:
+        HTTPException: 413, it has more bytes; 408, it came too slowly; 400, it is no JSON, holds
+            NaN or nests too deeply.
+    """
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and int(said) > most_bytes:
+        _too_large(most_bytes)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(most_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most_bytes:
+                    _too_large(most_bytes)
+    except TimeoutError:
+        raise HTTPException(408, f"the body was not there after {most_s:g} s") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended before it was whole") from None
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise HTTPException(400, "the body nests too deeply") from None
+    except ValueError as error:
+        raise HTTPException(400, f"the body is no JSON: {error}") from None
+
+
+def events_in(said: Any) -> Sequence[object]:
+    """The events of a body: one, a list, or an object with a list `events`.
+
+    Raises:
+        HTTPException: 422, there is none; 413, there are too many.
+    """
+    found = said
+    if isinstance(said, dict):
+        found = said["events"] if set(said) == {"events"} else [said]
+    if not isinstance(found, list) or not found:
+        raise HTTPException(422, "no event — one, a list of events, or an object with `events`")
+    if len(found) > MAX_EVENTS:
+        raise HTTPException(413, f"{len(found)} events — at most {MAX_EVENTS} in one call")
+    return found
+
+
+def _too_large(most_bytes: int) -> NoReturn:
+    raise HTTPException(413, f"a body of more than {most_bytes:,} bytes — send less at once")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")

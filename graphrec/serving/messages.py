@@ -1,0 +1,139 @@
+"""What callers send and what they get: the JSON of the HTTP door, with ranges and examples."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from graphrec.events.ids import Key
+
+MAX_EVENTS = 1000
+MAX_K = 200
+MAX_SESSION = 200
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+_Id = (
+    Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
+    | Annotated[
+        str, StringConstraints(strict=True, min_length=1, max_length=256, pattern=r"^[^\x00]*$")
+    ]
+)
+
+
+class EventIn(BaseModel):
+    """Something that somebody did with an item."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "event_id": "5f1c-1",
+                    "event_type": "watch",
+                    "user_id": "user-17",
+                    "item_id": "item-2",
+                    "time_s": 1764000000,
+                }
+            ]
+        },
+    )
+
+    event_id: _Text = Field(
+        description="The caller's id of it: the same event sent again is known by it, and stored "
+        "once."
+    )
+    event_type: _Text = Field(description="Such as `watch`; one of those the log knows.")
+    user_id: _Id = Field(description="Who; a new id is a new user.")
+    item_id: _Id = Field(description="What with; a new id is a new item.")
+    time_s: int | None = Field(
+        None,
+        strict=True,
+        ge=0,
+        le=2**40,
+        description="When, UTC seconds; left out: now. Late events are welcome.",
+    )
+    weight: float = Field(
+        1.0, ge=0, le=1e6, allow_inf_nan=False, description="Strength or rating, unitless."
+    )
+
+
+class Problem(BaseModel):
+    """What is wrong with one field of what was sent."""
+
+    field: str = Field(description="Where, such as `time_s`.")
+    value: str = Field(description="What stood there, cut to 100 letters.")
+    rule: str = Field(description="What it has to meet.")
+
+
+class EventOut(BaseModel):
+    """What became of one event."""
+
+    event_id: str | None = Field(description="Its id, if it had one.")
+    outcome: Literal["stored", "repeated", "conflicting", "refused"] = Field(
+        description="stored: durable now. repeated: the same was durable before. conflicting: its "
+        "id stands for another event; not stored. refused: not stored, see `problems`."
+    )
+    seq: int | None = Field(None, description="Its number in the log.")
+    problems: list[Problem] = Field([], description="Why it was refused.")
+
+
+class EventsOut(BaseModel):
+    """What became of the events of one call, in their order."""
+
+    results: list[EventOut]
+    seq: int | None = Field(
+        description="Newest number of what is durable; slates whose `seq` is as high know of it."
+    )
+
+
+class ReasonOut(BaseModel):
+    """Why an item stands there."""
+
+    kind: str = Field(description="item, publisher or keyword.")
+    id: Key
+    name: str
+    share: float | None = None
+
+
+class ItemOut(BaseModel):
+    """One place of a slate."""
+
+    item_id: Key
+    title: str
+    score: float = Field(description="Higher is better; comparable within one slate only.")
+    found_by: list[str] = Field(description="Sources that brought it.")
+    reasons: list[ReasonOut] = Field(description="What in the past brought it.")
+    propensity: float | None = Field(description="Chance with which it stands there, if drawn.")
+
+
+class SlateOut(BaseModel):
+    """Recommendations, best first."""
+
+    items: list[ItemOut]
+    notes: list[str] = Field(description="What was done without, such as a source that failed.")
+    seq: int = Field(description="The slate knows all entries of the log up to this number.")
+    time_s: int = Field(description="As of when, UTC seconds.")
+
+
+class WatchedOut(BaseModel):
+    """One item of a history."""
+
+    item_id: Key
+    title: str
+
+
+class HistoryOut(BaseModel):
+    """What a user did, newest first."""
+
+    items: list[WatchedOut]
+    seq: int
+
+
+class StatusOut(BaseModel):
+    """How the engine is."""
+
+    ready: bool
+    seq: int = Field(description="Newest entry that slates know of.")
+    n_users: int
+    n_items: int
+    n_skipped: int = Field(description="Entries that could not be learnt.")
+    failure: str | None = Field(description="Why the log cannot be followed, if it cannot.")

@@ -1,0 +1,265 @@
+"""What the HTTP door asks for: events are made durable, slates are made of the live state."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from graphrec.errors import GraphrecError, UnknownIdError
+from graphrec.events.ids import Key
+from graphrec.pipeline import Pipeline, Request
+from graphrec.serving.entries import NewEntry, Receipt, canonical_json
+from graphrec.serving.following import Engine
+from graphrec.serving.messages import (
+    EventIn,
+    EventOut,
+    EventsOut,
+    HistoryOut,
+    ItemOut,
+    Problem,
+    ReasonOut,
+    SlateOut,
+    StatusOut,
+    WatchedOut,
+)
+from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.stages import Queries
+
+_SHOWN_LETTERS = 100
+
+
+class ServiceSettings(BaseModel):
+    """How events are taken and what time it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clock: Literal["wall", "log"] = Field(
+        "wall",
+        description="As of when slates are made: wall: now; log: just past the newest event, for "
+        "a log of another time, such as a simulated world's.",
+    )
+    most_ahead_s: int = Field(
+        300,
+        ge=0,
+        le=10**9,
+        description="Seconds that an event may lie ahead of this machine's clock; not looked at "
+        "with clock `log`.",
+    )
+
+
+class Faulty(Protocol):
+    """What validation raises, of pydantic or of FastAPI."""
+
+    def errors(self) -> Sequence[Any]:
+        """What is wrong, each with `loc`, `msg`, `type`, `input`."""
+
+
+class AppendLog(Protocol):
+    """A log that makes entries durable."""
+
+    def submit(self, new: Sequence[NewEntry]) -> "Future[list[Receipt]]":
+        """Queue entries; the future is done once they are durable."""
+
+
+class Service:
+    """Takes events and makes slates; any number of threads may call it."""
+
+    def __init__(
+        self,
+        log: AppendLog,
+        engine: Engine,
+        settings: ServiceSettings | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Record in `log` what `engine`, which follows it, learns from."""
+        self._log = log
+        self._engine = engine
+        self._settings = settings or ServiceSettings()
+        self._clock = clock
+
+    def record(self, said: Sequence[object]) -> "Future[EventsOut]":
+        """Make events durable; those that are refused leave no trace, and the others are stored.
+
+        Args:
+            said: Events as JSON values.
+
+        Returns:
+            A future of what became of each; done once the log has answered.
+
+        Raises:
+            StoreError: The log refuses or is overloaded; nothing is stored.
+        """
+        results: list[EventOut | None] = [None] * len(said)
+        new, places = [], []
+        for place, value in enumerate(said):
+            entry = self._entry(value)
+            if isinstance(entry, EventOut):
+                results[place] = entry
+            else:
+                new.append(entry)
+                places.append(place)
+        answer: Future[EventsOut] = Future()
+
+        def done(stored: "Future[list[Receipt]]") -> None:
+            if error := stored.exception():
+                answer.set_exception(error)
+                return
+            for place, entry, receipt in zip(places, new, stored.result(), strict=True):
+                results[place] = EventOut(
+                    event_id=entry.key, outcome=receipt.outcome, seq=receipt.seq
+                )
+            self._engine.poke()
+            told = [one for one in results if one is not None]
+            durable = [one.seq for one in told if one.seq is not None]
+            answer.set_result(EventsOut(results=told, seq=max(durable, default=None)))
+
+        self._log.submit(new).add_done_callback(done)
+        return answer
+
+    def recommend(self, user_id: Key, request: Request) -> SlateOut:
+        """A slate of one user; who is not known gets what newcomers get.
+
+        Raises:
+            GraphrecError: A filter names somebody unknown, or `k` is below 1.
+        """
+        with self._engine.read() as state:
+            pipeline = state.pipeline
+            try:
+                row = pipeline.dataset.ids["user"].row(user_id)
+            except UnknownIdError:
+                row = -1
+            queries = pipeline.queries_of(np.array([row], np.int32), self._now_s(pipeline))
+            return self._slate(state, queries, request)
+
+    def recommend_session(self, item_ids: Sequence[Key], request: Request) -> SlateOut:
+        """A slate of somebody anonymous who watched some items, newest first.
+
+        Raises:
+            UnknownIdError: An item is not known.
+            GraphrecError: A filter names somebody unknown, or `k` is below 1.
+        """
+        with self._engine.read() as state:
+            ids = state.pipeline.dataset.ids["item"]
+            rows = np.array([ids.row(key) for key in item_ids], np.int32)
+            queries = Queries.of_sessions([rows], self._now_s(state.pipeline))
+            return self._slate(state, queries, request)
+
+    def history(self, user_id: Key, limit: int) -> HistoryOut:
+        """The newest items of a user.
+
+        Raises:
+            UnknownIdError: Nobody has that id.
+        """
+        with self._engine.read() as state:
+            pipeline = state.pipeline
+            row = pipeline.dataset.ids["user"].row(user_id)
+            queries = pipeline.queries_of(np.array([row], np.int32))
+            items = [
+                WatchedOut(item_id=one.item_id, title=one.title)
+                for one in pipeline.past(queries, 0, limit=limit)
+            ]
+            return HistoryOut(items=items, seq=state.seq)
+
+    def status(self) -> StatusOut:
+        """How the engine is."""
+        with self._engine.read() as state:
+            ids = state.pipeline.dataset.ids
+            failure = self._engine.failure
+            return StatusOut(
+                ready=failure is None,
+                seq=state.seq,
+                n_users=len(ids["user"]),
+                n_items=len(ids["item"]),
+                n_skipped=self._engine.n_skipped,
+                failure=failure,
+            )
+
+    def _slate(self, state: LiveState, queries: Queries, request: Request) -> SlateOut:
+        pipeline = state.pipeline
+        slate = pipeline.recommend(queries, request)
+        items = [
+            ItemOut(
+                item_id=one.item_id,
+                title=one.title,
+                score=one.score,
+                found_by=[source.name for source in one.found_by] or [one.source],
+                reasons=[
+                    ReasonOut(kind=why.kind, id=why.key, name=why.name, share=why.share)
+                    for why in one.reasons
+                ],
+                propensity=one.propensity,
+            )
+            for one in pipeline.describe(slate, 0)
+        ]
+        return SlateOut(
+            items=items,
+            notes=list(slate.notes),
+            seq=state.seq,
+            time_s=int(queries.time_s[0]),
+        )
+
+    def _now_s(self, pipeline: Pipeline) -> int:
+        """As of when to ask: never before what is known."""
+        if self._settings.clock == "log":
+            return pipeline.cut_s
+        return max(pipeline.cut_s, int(self._clock()))
+
+    def _entry(self, said: object) -> NewEntry | EventOut:
+        """The entry of an event, or why there is none."""
+        try:
+            event = EventIn.model_validate(said)
+        except ValidationError as error:
+            return EventOut(event_id=_id_of(said), outcome="refused", problems=problems_of(error))
+        now_s = int(self._clock())
+        with self._engine.read() as state:
+            if event.time_s is not None:
+                at_s = event.time_s
+            else:
+                at_s = state.pipeline.cut_s if self._settings.clock == "log" else now_s
+            if self._settings.clock == "wall" and at_s > now_s + self._settings.most_ahead_s:
+                rule = f"at most {self._settings.most_ahead_s} s ahead of {now_s}"
+                return _refused(event, "time_s", at_s, rule)
+            live = LiveEvent(at_s, event.event_type, event.user_id, event.item_id, event.weight)
+            try:
+                state.refuse([live])
+            except UnknownIdError as error:
+                field = "user_id" if str(error).startswith("user") else "item_id"
+                return _refused(event, field, getattr(event, field), str(error))
+            except GraphrecError as error:
+                return _refused(event, "event_type", event.event_type, str(error))
+        body = event.model_dump(exclude={"event_id"}, exclude_none=True)
+        try:
+            return NewEntry("event", event.event_id, at_s, canonical_json(body), str(event.user_id))
+        except GraphrecError as error:
+            return _refused(event, "event_id", event.event_id, str(error))
+
+
+def problems_of(error: Faulty) -> list[Problem]:
+    """What validation found, field by field, with what stood there; the first 20."""
+    return [
+        Problem(
+            field=".".join(str(part) for part in one["loc"]) or "event",
+            value="" if one["type"] == "missing" else _short(one.get("input")),
+            rule=one["msg"],
+        )
+        for one in error.errors()[:20]
+    ]
+
+
+def _refused(event: EventIn, field: str, value: object, rule: str) -> EventOut:
+    problem = Problem(field=field, value=_short(value), rule=rule)
+    return EventOut(event_id=event.event_id, outcome="refused", problems=[problem])
+
+
+def _id_of(said: object) -> str | None:
+    found = said.get("event_id") if isinstance(said, dict) else None
+    return found[:256] if isinstance(found, str) else None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_LETTERS else text[: _SHOWN_LETTERS - 1] + "…"
