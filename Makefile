@@ -4,10 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench clean
+.PHONY: demo serve test check bench clean
 
 demo: $(VENV)/.tgn ## Recommend, train a small network and evaluate on the simulated demo world
 	$(BIN)/graphrec demo
+
+serve: $(VENV)/.serve ## Serve the demo world on this machine: http://127.0.0.1:8000/docs
+	$(BIN)/graphrec serve --open
 
 test: check ## Lint, types, floors, tests with coverage
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
@@ -34,9 +37,13 @@ $(VENV)/.tgn: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -q -c constraints.txt -e '.[tgn]'
 	touch $@
 
+$(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -q -c constraints.txt -e '.[serve]'
+	touch $@
+
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -q -c constraints.txt -e '.[dev]'
-	touch $@ $(VENV)/.tgn
+	touch $@ $(VENV)/.tgn $(VENV)/.serve
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage

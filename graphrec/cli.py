@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from graphrec import __version__, data_commands, recommend, terminal, train
+from graphrec import __version__, data_commands, recommend, serve_commands, terminal, train
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,6 +33,8 @@ app.command("recommend")(recommend.recommend)
 app.command("similar")(recommend.similar)
 app.command("train")(train.train)
 app.command("embed")(recommend.embed)
+app.command("serve")(serve_commands.serve)
+app.add_typer(serve_commands.keys_app, name="keys")
 app.add_typer(data_commands.app, name="data")
 
 

@@ -30,7 +30,7 @@ class EventIn(BaseModel):
                     "event_id": "5f1c-1",
                     "event_type": "watch",
                     "user_id": "user-17",
-                    "item_id": "item-2",
+                    "item_id": "video-2",
                     "time_s": 1764000000,
                 }
             ]

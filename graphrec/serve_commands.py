@@ -1,0 +1,177 @@
+"""`graphrec serve` and `graphrec keys`: the live engine, and who may use it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from graphrec import terminal
+from graphrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    from graphrec.pipeline import Pipeline
+
+NEEDS_SERVE = (
+    "serving needs FastAPI, Uvicorn and SQLAlchemy — pip install 'graphrec[serve]' adds them"
+)
+KEYS = Path("keys.json")
+
+keys_app = typer.Typer(
+    help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+
+def serve(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", help="Log to start from; by default the demo world."),
+    ] = None,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option("--pipeline", "-p", help="File of a pipeline; by default walks."),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", "-s", help="File of the server's settings.")
+    ] = None,
+    log: Annotated[str | None, typer.Option("--log", help="URL of the durable log.")] = None,
+    keys: Annotated[Path | None, typer.Option("--keys", "-k", help="File of API keys.")] = None,
+    open_door: Annotated[bool, typer.Option("--open", help="No keys; on loopback only.")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Open everything, say what was found, and end.")
+    ] = False,
+) -> None:
+    """Take events over HTTP and answer with recommendations that know of them.
+
+    [bold]Example[/]
+
+      graphrec serve --open
+
+      curl -X POST localhost:8000/v1/events -d '{"event_id": "1", "event_type": "watch",
+      "user_id": "user-17", "item_id": "video-2"}'
+    """
+    _refuse_missing_packages()
+    import uvicorn
+
+    from graphrec.experiment.reading import read_yaml, settings_of
+    from graphrec.serving.opening import ServeSettings, opened
+
+    said = {} if settings is None else dict(read_yaml(settings) or {})
+    given = {"host": host, "port": port, "keys": None if keys is None else str(keys)}
+    said |= {name: value for name, value in given.items() if value is not None}
+    if log is not None:
+        said["log"] = {**said.get("log", {}), "url": log}
+    if data is None:
+        said["service"] = {"clock": "log", **said.get("service", {})}
+    chosen = settings_of(ServeSettings, said, "serve" if settings is None else str(settings))
+    if open_door and chosen.keys is not None:
+        raise SettingsError(f"--open and keys {chosen.keys} — one of them")
+    if chosen.keys is None and not open_door:
+        raise SettingsError(
+            "no keys — make one by `graphrec keys add NAME` and pass --keys keys.json, or serve "
+            "this machine alone by --open"
+        )
+    with opened(_pipeline(data, pipeline), chosen) as server:
+        known = server.engine
+        with known.read() as state:
+            ids = state.pipeline.dataset.ids
+            terminal.aside().print(
+                f"{len(ids['user']):,} users, {len(ids['item']):,} items; "
+                f"{server.n_replayed:,} entries of the log applied, {known.n_skipped:,} skipped",
+                soft_wrap=True,
+            )
+        if check:
+            terminal.out().print("everything opens", soft_wrap=True)
+            return
+        terminal.aside().print(f"http://{chosen.host}:{chosen.port}/docs", soft_wrap=True)
+        uvicorn.run(
+            server.app,
+            host=chosen.host,
+            port=chosen.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=10,
+        )
+
+
+@keys_app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="read, write or admin; may be given more than once."),
+    ] = None,
+    file: Annotated[Path, typer.Option("--file", "-f", help="File of the keys.")] = KEYS,
+) -> None:
+    """Make a key and print it; only its hash is kept.
+
+    [bold]Example[/]
+
+      graphrec keys add shop --scope read --scope write
+    """
+    _refuse_missing_packages()
+    from graphrec.serving.keys import SCOPES, add_key
+
+    wanted = scope or ["read", "write"]
+    for one in wanted:
+        if one not in SCOPES:
+            raise SettingsError(f"--scope {one!r} — one of {', '.join(SCOPES)}")
+    key = add_key(file, name, [one for one in SCOPES if one in wanted])
+    terminal.out().print(escape(key), soft_wrap=True)
+    terminal.aside().print(f"its hash is in {escape(str(file))}; the key is shown this once")
+
+
+@keys_app.command("revoke")
+def revoke(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    file: Annotated[Path, typer.Option("--file", "-f", help="File of the keys.")] = KEYS,
+) -> None:
+    """Take a key back; a running server refuses it from its next request on.
+
+    [bold]Example[/]
+
+      graphrec keys revoke shop
+    """
+    _refuse_missing_packages()
+    from graphrec.serving.keys import revoke_key
+
+    revoke_key(file, name)
+
+
+@keys_app.command("list")
+def list_keys(
+    file: Annotated[Path, typer.Option("--file", "-f", help="File of the keys.")] = KEYS,
+) -> None:
+    """List whose keys there are and what they reach.
+
+    [bold]Example[/]
+
+      graphrec keys list
+    """
+    _refuse_missing_packages()
+    from graphrec.serving.keys import read_keys
+
+    shown = terminal.table(f"Keys in {escape(str(file))}", ("name", "scopes"))
+    for one in read_keys(file):
+        shown.add_row(escape(one.name), ", ".join(sorted(one.scopes)))
+    terminal.out().print(shown)
+
+
+def _refuse_missing_packages() -> None:
+    if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "sqlalchemy")):
+        raise SettingsError(NEEDS_SERVE)
+
+
+def _pipeline(data: Path | None, file: Path | None) -> "Pipeline":
+    from graphrec.experiment import demonstration
+    from graphrec.experiment.opening import open_pipeline, open_pipeline_file
+
+    folder = data
+    if folder is None:
+        folder = demonstration.demo_folder(None)
+        with terminal.progress("simulating", None):
+            demonstration.prepare_world(folder, None)
+    return open_pipeline(folder) if file is None else open_pipeline_file(folder, file)

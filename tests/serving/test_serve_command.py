@@ -1,0 +1,139 @@
+"""`graphrec serve` and `graphrec keys`, as a person at a terminal meets them."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from graphrec import cli
+from graphrec.serving.keys import KeyFile
+
+LOG_ROWS = "user_id,item_id,time_s\nann,a,1\nann,b,2\nbob,a,3\nbob,c,4\neve,c,5\n"
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text(LOG_ROWS)
+    return path
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def call(port, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    url = f"http://127.0.0.1:{port}{path}"
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as answer:
+        return json.load(answer)
+
+
+class Server:
+    def __init__(self, data, folder):
+        self.port = free_port()
+        words = ["--data", str(data), "--log", f"sqlite:///{folder}/log.sqlite", "--open"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "graphrec", "serve", *words, "--port", str(self.port)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 60
+        while not self.is_ready():
+            assert self.process.poll() is None, self.process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def is_ready(self):
+        try:
+            return call(self.port, "/health/ready")["status"] == "ready"
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def end(self, how):
+        self.process.send_signal(how)
+        code = self.process.wait(20)
+        self.process.stderr.close()
+        return code
+
+
+def test_a_server_that_is_killed_knows_all_it_acknowledged_when_it_is_back(data, tmp_path):
+    server = Server(data, tmp_path)
+    before = call(server.port, "/v1/users/ann/recommendations")
+    assert "c" in [one["item_id"] for one in before["items"]]
+    for n in range(5):
+        event = {"event_id": str(n), "event_type": "watch", "user_id": "ann", "item_id": f"new {n}"}
+        assert call(server.port, "/v1/events", event)["results"][0]["outcome"] == "stored"
+    server.end(signal.SIGKILL)
+    server = Server(data, tmp_path)
+    past = call(server.port, "/v1/users/ann/history")["items"]
+    assert {one["item_id"] for one in past} == {"a", "b", *(f"new {n}" for n in range(5))}
+    assert call(server.port, "/v1/events", event)["results"][0]["outcome"] == "repeated"
+    assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
+
+
+def test_a_check_opens_everything_and_says_so(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["serve", "--data", str(data), "--log", f"sqlite:///{tmp_path}/log.sqlite"]
+    assert cli.main([*words, "--open", "--check"]) == 0
+    told = capsys.readouterr()
+    assert "everything opens" in told.out
+    assert "3 users, 3 items; 0 entries of the log applied, 0 skipped" in told.err
+    assert cli.main(["keys", "add", "shop"]) == 0
+    assert cli.main([*words, "--keys", "keys.json", "--host", "0.0.0.0", "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no keys — make one by `graphrec keys add NAME`"),
+        (["--open", "--host", "0.0.0.0"], "without keys only loopback"),
+        (["--open", "--host", "example.org"], "without keys only loopback"),
+        (["--keys", "none.json"], "No such file or directory"),
+        (["--open", "--keys", "none.json"], "one of them"),
+        (["--open", "--port", "0"], "port"),
+        (["--open", "--log", "mysql://me:secret@there/db"], "sqlite:/// or postgresql"),
+        (["--open", "--data", "nothing.csv"], "nothing.csv"),
+        (["--open", "--settings", "nothing.yaml"], "nothing.yaml"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(data, tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    given = [] if "--data" in words else ["--data", str(data)]
+    logged = [] if "--log" in words else ["--log", f"sqlite:///{tmp_path}/log.sqlite"]
+    assert cli.main(["serve", *given, *logged, *words, "--check"]) == 2
+    told = capsys.readouterr().err
+    assert message in told.replace("\n", " ") and "secret" not in told
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["keys", "add", "shop", "--scope", "write"]) == 0
+    key = capsys.readouterr().out.strip()
+    caller = KeyFile(tmp_path / "keys.json").caller_of(key)
+    assert caller.name == "shop" and caller.scopes == {"write"}
+    assert cli.main(["keys", "list"]) == 0
+    assert "shop" in capsys.readouterr().out
+    assert cli.main(["keys", "add", "x", "--scope", "root"]) == 2
+    assert "one of read, write, admin" in capsys.readouterr().err
+    assert cli.main(["keys", "revoke", "shop"]) == 0
+    assert cli.main(["keys", "revoke", "shop"]) == 2
+    assert "nobody is called 'shop'" in capsys.readouterr().err
+
+
+def test_settings_in_a_file_hold_and_words_outweigh_them(data, tmp_path, capsys):
+    file = tmp_path / "serve.yaml"
+    file.write_text(f"log: {{url: 'sqlite:///{tmp_path}/l.sqlite'}}\nport: 70000\n")
+    words = ["serve", "--data", str(data), "--settings", str(file), "--open", "--check"]
+    assert cli.main(words) == 2
+    assert "port" in capsys.readouterr().err
+    assert cli.main([*words, "--port", "7000"]) == 0
+    assert (tmp_path / "l.sqlite").exists()
