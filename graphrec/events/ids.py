@@ -19,7 +19,8 @@ _FAR: Final = 2**61
 class IdMap:
     """A one-to-one map between keys (all integers or all strings) and rows 0, 1, 2 and on.
 
-    A key's row never changes; new keys get the next rows.
+    A key's row never changes; new keys get the next rows. The row of a key that was forgotten stays
+    empty, and the key, should it come again, is a new one.
     """
 
     def __init__(self, keys: pl.Series | Iterable[Key] = (), *, what: str = "id") -> None:
@@ -28,6 +29,7 @@ class IdMap:
         self._what = what
         self._settled = series.unique(maintain_order=True).rename(what)
         self._added: list[Key] = []
+        self._n_forgotten = 0
         self._row_by_key: dict[Key, int] | None = None
 
     def __len__(self) -> int:
@@ -38,7 +40,7 @@ class IdMap:
 
     @property
     def keys(self) -> pl.Series:
-        """Every key in row order."""
+        """Every key in row order; null where it was forgotten."""
         return self._keys
 
     @property
@@ -71,6 +73,9 @@ class IdMap:
 
     def rows(self, keys: pl.Series) -> Int32[np.ndarray, " _"]:
         """The rows of many keys; -1 where a key is unknown."""
+        if self._n_forgotten:
+            known = self._rows()
+            return np.array([known.get(key, NO_ROW) for key in keys.to_list()], np.int32)
         if self._keys.dtype.is_integer() and keys.dtype.is_integer() and len(self):
             low, high = int(self._keys.to_numpy().min()), int(self._keys.to_numpy().max())
             if abs(low) < _FAR and high - low <= _SLOTS_PER_KEY * (len(keys) + len(self)):
@@ -108,6 +113,16 @@ class IdMap:
         self._added.append(key)
         return row
 
+    def forget(self, key: Key) -> bool:
+        """Drop a key in place, so that nothing tells whose its row was; whether it was there."""
+        row = self._find(key)
+        if row is None:
+            return False
+        del self._rows()[self.key(row)]
+        self._settled = self._keys.scatter(row, None)
+        self._n_forgotten += 1
+        return True
+
     def refuse(self, key: Key) -> None:
         """Check that `add` takes a key, and add nothing.
 
@@ -135,5 +150,7 @@ class IdMap:
 
     def _rows(self) -> dict[Key, int]:
         if self._row_by_key is None:
-            self._row_by_key = {key: row for row, key in enumerate(self._keys.to_list())}
+            self._row_by_key = {
+                key: row for row, key in enumerate(self._keys.to_list()) if key is not None
+            }
         return self._row_by_key

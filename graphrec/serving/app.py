@@ -20,6 +20,7 @@ from graphrec.serving.messages import (
     MAX_SESSION,
     EventIn,
     EventsOut,
+    ForgottenOut,
     HistoryOut,
     SlateOut,
     StatusOut,
@@ -158,6 +159,14 @@ def _add_events(app: FastAPI, service: Service, limits: DoorSettings, guard: Any
             first = problems[0]
             return problem(422, f"{first.field}: {first.rule} — it is {first.value}", problems[:20])
         return JSONResponse(found.model_dump(exclude_none=True))
+
+    @app.delete("/v1/users/{user_id}", summary="Forget a user", dependencies=[guard])
+    async def forget(user_id: _Id) -> ForgottenOut:
+        """Their events leave the log, and nothing that was learnt can be told to be theirs.
+
+        What many did together still counts theirs. Forgetting nobody, or twice, is harmless.
+        """
+        return await asyncio.wrap_future(service.forget(user_id))
 
 
 def _add_slates(app: FastAPI, service: Service, guard: Any) -> None:

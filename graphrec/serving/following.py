@@ -28,7 +28,11 @@ class LoggedEntry(Protocol):
 
     @property
     def kind(self) -> str:
-        """What it is about; `event` is learnt."""
+        """What it is about; `event` is learnt, `user_deleted` forgotten."""
+
+    @property
+    def key(self) -> str:
+        """Id of what it is about."""
 
     @property
     def time_s(self) -> int:
@@ -154,9 +158,15 @@ class Engine:
             self._poked.wait(self._settings.poll_s)
 
     def _apply(self, entries: Sequence[LoggedEntry]) -> None:
-        events = [(entry.seq, event) for entry in entries if (event := self._event(entry))]
-        if events:
-            self._learn(events)
+        events: list[tuple[int, LiveEvent]] = []
+        for entry in entries:
+            if entry.kind == "user_deleted":
+                self._learn(events)
+                events = []
+                self._forget(entry.key)
+            elif (event := self._event(entry)) is not None:
+                events.append((entry.seq, event))
+        self._learn(events)
         last_seq = entries[-1].seq
         self._states.change(lambda state: setattr(state, "seq", last_seq))
         with self._applied:
@@ -185,6 +195,8 @@ class Engine:
 
     def _learn(self, events: Sequence[tuple[int, LiveEvent]]) -> None:
         """Learn events together; where that fails, halves of them, down to the one that fails."""
+        if not events:
+            return
         try:
             self._states.change(lambda state: state.apply([event for _, event in events]), _twin)
         except Exception as error:  # noqa: BLE001 — one event must not stop all that follow
@@ -194,6 +206,9 @@ class Engine:
             middle = len(events) // 2
             self._learn(events[:middle])
             self._learn(events[middle:])
+
+    def _forget(self, user_id: str) -> None:
+        self._states.change(lambda state: state.forget_user(user_id), _twin)
 
     def _skip(self, seq: int, error: Exception) -> None:
         self.n_skipped += 1

@@ -128,6 +128,13 @@ class HistoryOut(BaseModel):
     seq: int
 
 
+class ForgottenOut(BaseModel):
+    """What forgetting a user removed."""
+
+    n_removed: int = Field(description="Entries of the log that are gone.")
+    seq: int = Field(description="Slates whose `seq` is as high know nobody of that id.")
+
+
 class StatusOut(BaseModel):
     """How the engine is."""
 

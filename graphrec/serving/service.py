@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from graphrec.errors import GraphrecError, UnknownIdError
 from graphrec.events.ids import Key
 from graphrec.pipeline import Pipeline, Request
-from graphrec.serving.entries import NewEntry, Receipt, canonical_json
+from graphrec.serving.entries import Forgotten, NewEntry, Receipt, canonical_json
 from graphrec.serving.following import Engine
 from graphrec.serving.messages import (
     EventIn,
     EventOut,
     EventsOut,
+    ForgottenOut,
     HistoryOut,
     ItemOut,
     Problem,
@@ -62,6 +63,9 @@ class AppendLog(Protocol):
 
     def submit(self, new: Sequence[NewEntry]) -> "Future[list[Receipt]]":
         """Queue entries; the future is done once they are durable."""
+
+    def submit_forget(self, user_id: str) -> "Future[Forgotten]":
+        """Queue the removal of a user's entries; the future is done once that is durable."""
 
 
 class Service:
@@ -118,6 +122,29 @@ class Service:
             answer.set_result(EventsOut(results=told, seq=max(durable, default=None)))
 
         self._log.submit(new).add_done_callback(done)
+        return answer
+
+    def forget(self, user_id: str) -> "Future[ForgottenOut]":
+        """Remove a user's events from the log and cut their tie to all that was learnt.
+
+        Returns:
+            A future of what was removed; done once that is durable.
+
+        Raises:
+            StoreError: The log refuses or is overloaded; nothing is removed.
+            DataError: `user_id` is no id.
+        """
+        answer: Future[ForgottenOut] = Future()
+
+        def done(removed: "Future[Forgotten]") -> None:
+            if error := removed.exception():
+                answer.set_exception(error)
+                return
+            self._engine.poke()
+            found = removed.result()
+            answer.set_result(ForgottenOut(n_removed=found.n_removed, seq=found.seq))
+
+        self._log.submit_forget(user_id).add_done_callback(done)
         return answer
 
     def recommend(self, user_id: Key, request: Request) -> SlateOut:

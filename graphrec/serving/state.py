@@ -73,6 +73,14 @@ class LiveState:
             ids["user"].refuse(event.user_id)
             ids["item"].refuse(event.item_id)
 
+    def forget_user(self, user_id: Key) -> None:
+        """Cut the tie between a user and what they did: they are as if they had never come.
+
+        What many did together, such as which items are watched after each other, still counts it,
+        without telling whose it was.
+        """
+        self.pipeline.dataset.ids["user"].forget(user_id)
+
     def apply(self, events: Sequence[LiveEvent]) -> None:
         """Learn events: ids, every stage of the pipeline, histories, the clock.
 

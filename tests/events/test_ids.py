@@ -74,3 +74,18 @@ def test_a_key_of_another_kind_is_not_added_but_found_where_it_means_one_that_is
     with pytest.raises(UnknownIdError, match="item 5 cannot be added — item ids are text"):
         IdMap(["10"], what="item").add(5)
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize("keys", [["a", "b", "c"], [5, 6, 7]])
+def test_a_forgotten_key_is_nowhere_and_a_new_one_when_it_comes_again(keys):
+    ids = IdMap(keys[:2], what="user")
+    ids.add(keys[2])
+    assert ids.forget(keys[1]) and ids.forget(keys[2]) and not ids.forget(keys[2])
+    assert keys[1] not in ids and len(ids) == 3
+    assert ids.keys.to_list() == [keys[0], None, None]
+    with pytest.raises(UnknownIdError):
+        ids.row(keys[1])
+    assert ids.add(keys[1]) == 3
+    asked = pl.Series([keys[1], keys[2], keys[0]])
+    assert ids.rows(asked).tolist() == [3, -1, 0]
+    assert ids.keys.to_list() == [keys[0], None, None, keys[1]]

@@ -207,7 +207,7 @@ def test_no_path_answers_without_a_key_but_whether_it_lives(tmp_path):
                     assert answer.status_code == 200
                     continue
                 assert answer.status_code == 401 and "www-authenticate" in answer.headers, url
-                allowed = {"post": "write", "get": "read"}[method]
+                allowed = {"post": "write", "delete": "write", "get": "read"}[method]
                 if "admin" in url or url == "/metrics":
                     allowed = "admin"
                 for scope, key in of_scope.items():
@@ -216,9 +216,27 @@ def test_no_path_answers_without_a_key_but_whether_it_lives(tmp_path):
                     assert (answer.status_code == 403) != may, (url, scope)
         wrong = house.client.get("/v1/users/ann/history", headers={"X-API-Key": "grk_wrong"})
         assert wrong.status_code == 401
-        assert house.log.count() == 0
+        # Who may write has forgotten a user, and no event was told.
+        assert [entry.kind for entry in house.log.read()] == ["user_deleted"]
     finally:
         house.close()
+
+
+def test_a_user_who_is_forgotten_leaves_the_log_and_the_answers(house, tmp_path):
+    house.seen(house.told(event(1, user="zoe"), event(2), event(3, user="zoe")))
+    gone = house.client.delete("/v1/users/zoe").json()
+    assert gone["n_removed"] == 2
+    house.seen(gone)
+    assert house.client.get("/v1/users/zoe/history").status_code == 404
+    of_log = house.client.delete("/v1/users/ann").json()
+    assert of_log["n_removed"] == 1
+    house.close()
+    again = House(tmp_path)
+    assert again.client.get("/v1/users/zoe/history").status_code == 404
+    assert again.client.get("/v1/users/ann/history").status_code == 404
+    assert items_of(again.client.get("/v1/users/bob/history")) == ["c", "a"]
+    assert again.client.delete("/v1/users/zoe").json()["n_removed"] in (0, 1)
+    again.close()
 
 
 def test_a_full_queue_is_told_with_a_time_to_wait(house, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from graphrec.errors import DataError
+from graphrec.errors import DataError, UnknownIdError
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
 from graphrec.serving.following import Engine, FollowingSettings
@@ -21,6 +21,7 @@ class Said:
     body: str
     kind: str = "event"
     time_s: int = 10
+    key: str = "e"
 
 
 class ListLog:
@@ -174,3 +175,20 @@ def test_an_engine_that_starts_behind_a_number_reads_on_from_there():
     engine = Engine(log, a_state(), after_seq=1)
     assert engine.catch_up() == 1
     assert past_of(engine, "ann") == ["d", "b", "a"]
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_a_user_who_is_forgotten_is_as_if_they_had_never_come(most):
+    log = ListLog()
+    log.say("ann", "c")
+    log.entries.append(Said(2, "{}", "user_deleted", key="ann"))
+    log.entries.append(Said(3, "{}", "user_deleted", key="nobody"))
+    log.say("bob", "d")
+    engine = Engine(log, a_state(), FollowingSettings(most_entries=most))
+    engine.catch_up()
+    with pytest.raises(UnknownIdError):
+        past_of(engine, "ann")
+    assert past_of(engine, "bob") == ["d", "a"]
+    log.say("ann", "e")
+    engine.catch_up()
+    assert past_of(engine, "ann") == ["e"]
