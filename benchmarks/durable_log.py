@@ -1,9 +1,10 @@
 """The durable log: events acknowledged per second, how long that takes, reading back, kill -9.
 
-Events of about 120 bytes, from threads that each wait for the receipt before they send the next;
-SQLite with synchronous=FULL, PostgreSQL on the same machine with fsync on. Beside them what one
-bare fsync takes on that disk. Then entries are read back through `chunks`, and processes are killed
-in the middle of their appends. Needs `initdb` and `pg_ctl`. Run: `python -m benchmarks.durable_log`.
+Events with bodies of about 120 bytes, from threads that each wait for the receipt before they send
+the next; SQLite with synchronous=FULL, PostgreSQL on the same machine with fsync on. Beside them
+what one bare fsync takes on that disk. Then entries are read back through `chunks`, and processes
+are killed in the middle of their appends. Needs `initdb` and `pg_ctl`. Run:
+`python -m benchmarks.durable_log`.
 """
 
 import argparse
@@ -102,7 +103,7 @@ def append_for(log: EntryLog, n_threads: int, n_batch: int, seconds: float) -> d
 
 
 def fill_and_read(log: EntryLog, n_entries: int) -> Iterator[tuple[str, float]]:
-    """Seconds of storing so many, at most a hundred batches of 1,000 on their way, and of reading."""
+    """Seconds of storing so many, a hundred batches of 1,000 on their way, and of reading."""
     began = time.perf_counter()
     for start in range(0, n_entries, 100_000):
         stops = min(start + 100_000, n_entries)

@@ -14,6 +14,10 @@ from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.writing import Answer, Batch, Work
 
 _WAIT_S: Final = (0.05, 60.0)
+# Callers that were just woken send again at once: without a moment for them, they would fall into
+# two parties, each waiting out the commit of the other. At most this part of a commit's time.
+_GATHERING_SHARE: Final = 0.1
+_LONGEST_GATHERING_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class GroupCommit:
         self._n_entries = 0
         self._n_bytes = 0
         self._entries_per_s = 0.0
+        self._last_callers = 0
+        self._last_took_s = 0.0
         self._closed = False
         self._thread: Thread | None = None
 
@@ -113,6 +119,10 @@ class GroupCommit:
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= self._last_callers or self._closed,
+                min(_GATHERING_SHARE * self._last_took_s, _LONGEST_GATHERING_S),
+            )
             group: list[_Waiting] = []
             n_entries = 0
             while self._waiting:
@@ -120,6 +130,7 @@ class GroupCommit:
                 if group and n_entries > self._settings.group_entries:
                     break
                 group.append(self._waiting.popleft())
+            self._last_callers = len(group)
             return group
 
     def _outcomes(self, group: Sequence[_Waiting]) -> Sequence[Answer | Exception]:
@@ -139,6 +150,7 @@ class GroupCommit:
         n_entries = sum(waiting.n_entries for waiting in group)
         rate = n_entries / max(took_s, 1e-6)
         with self._changed:
+            self._last_took_s = took_s
             self._n_entries -= n_entries
             self._n_bytes -= sum(waiting.n_bytes for waiting in group)
             old = self._entries_per_s

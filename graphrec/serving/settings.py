@@ -44,5 +44,5 @@ class EntryLogSettings(BaseModel):
         "are told; counted from the first failure.",
     )
     chunk_entries: int = Field(
-        20_000, ge=1, le=1_000_000, description="Entries read at a time when all are read."
+        5_000, ge=1, le=1_000_000, description="Entries read at a time when all are read."
     )

@@ -25,6 +25,7 @@ from graphrec.errors import (
     StoreUnavailableError,
 )
 from graphrec.serving.settings import EntryLogSettings
+from graphrec.serving.sqlite_file import SqliteFile
 from graphrec.serving.store import EntryLog
 from tests.serving.conftest import OpenLog
 from tests.serving.made_entries import event, events, put
@@ -293,6 +294,15 @@ def test_damaged_pages_are_told_of_and_a_restored_file_is_read_again(
     assert log.count() == 2001
 
 
+def test_no_new_file_is_made_where_one_was_open(tmp_path: Path):
+    file = SqliteFile(tmp_path / "log.sqlite", lock_timeout_s=1)
+    file.connect().close()
+    file.path.unlink()
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        file.connect()
+    assert list(tmp_path.iterdir()) == []
+
+
 def change(url: str, statement: str) -> None:
     connection = sqlite3.connect(path_of(url))
     connection.execute(statement)
@@ -331,19 +341,3 @@ def test_commits_are_synced_and_deletions_overwritten(sqlite_url: str, open_log:
         asked = ("journal_mode", "synchronous", "secure_delete")
         told = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
     assert told == ["wal", 2, 1]
-
-
-def test_many_open_one_new_place_at_once(sqlite_url: str, open_log: OpenLog):
-    start = threading.Barrier(8)
-    seqs: list[int] = []
-
-    def open_and_append(which: int) -> None:
-        start.wait()
-        seqs.append(open_log(sqlite_url).append([event(f"e{which}")])[0].seq)
-
-    threads = [threading.Thread(target=open_and_append, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(seqs) == list(range(1, 9))

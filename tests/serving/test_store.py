@@ -246,3 +246,19 @@ def test_a_log_that_is_not_what_was_acknowledged_is_refused(
     with pytest.raises(StoreDamagedError, match=message):
         log.append([event("e9")])
     assert log.count() == 3
+
+
+def test_many_open_one_new_place_at_once(url: str, open_log: OpenLog):
+    start = threading.Barrier(8)
+    seqs: list[int] = []
+
+    def open_and_append(which: int) -> None:
+        start.wait()
+        seqs.append(open_log(url).append([event(f"e{which}")])[0].seq)
+
+    threads = [threading.Thread(target=open_and_append, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seqs) == list(range(1, 9))
