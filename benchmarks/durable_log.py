@@ -3,8 +3,8 @@
 Events with bodies of about 120 bytes, from threads that each wait for the receipt before they send
 the next; SQLite with synchronous=FULL, PostgreSQL on the same machine with fsync on. Beside them
 what one bare fsync takes on that disk. Then entries are read back through `chunks`, and processes
-are killed in the middle of their appends. Needs `initdb` and `pg_ctl`. Run:
-`python -m benchmarks.durable_log`.
+are killed in the middle of their appends; the machine itself is not. PostgreSQL is measured where
+`initdb` and `pg_ctl` are installed. Run: `python -m benchmarks.durable_log`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from graphrec.serving.entries import NewEntry, canonical_json
 from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.store import EntryLog
 from tests.serving.killing import kill_rounds
-from tests.serving.postgres_server import PostgresServer
+from tests.serving.postgres_server import PostgresServer, installed
 
 
 def event(key: str, number: int) -> NewEntry:
@@ -42,15 +42,15 @@ def event(key: str, number: int) -> NewEntry:
 
 @contextmanager
 def places(folder: Path) -> Iterator[dict[str, Callable[[str], str]]]:
-    """For each database, what makes the URL of an empty one by a name."""
+    """For each database that is installed, what makes the URL of an empty one by a name."""
+    sqlite = {f"SQLite {sqlite3.sqlite_version}": lambda name: f"sqlite:///{folder}/{name}.sqlite"}
+    if not installed():
+        yield sqlite
+        return
     server = PostgresServer(folder)
     server.start()
     try:
-        version = "PostgreSQL " + server.version()
-        yield {
-            f"SQLite {sqlite3.sqlite_version}": lambda name: f"sqlite:///{folder}/{name}.sqlite",
-            version: server.create_database,
-        }
+        yield {**sqlite, f"PostgreSQL {server.version()}": server.create_database}
     finally:
         server.stop()
         server.remove()

@@ -34,6 +34,7 @@ _SQLITE_FAULTS: Final[dict[int, tuple[type[StoreError], str]]] = {
     11: (StoreDamagedError, "restore the log from a backup"),
     13: (StoreFullError, "make room on the disk"),
     14: (StoreUnavailableError, "the folder must be there and this user may write it"),
+    15: (StoreUnavailableError, "try again"),
     26: (StoreDamagedError, "this is no SQLite database; restore the log from a backup"),
 }
 # PostgreSQL's error codes and classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -219,10 +220,15 @@ def _postgres_arguments(url: URL, settings: EntryLogSettings) -> dict[str, Any]:
 
 
 def _prepare(connection: Any, wait_ms: str) -> None:
-    """Make commits durable where the server would not, and locks end."""
+    """Make commits durable where the server would not, and locks end.
+
+    Each statement has to see what was committed before it: an older view, as of the transaction's
+    start, would not show what the writer stored that held the lock until then.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('lock_timeout', %s, false), "
+            "set_config('default_transaction_isolation', 'read committed', false), "
             "set_config('idle_in_transaction_session_timeout', '60s', false), "
             "set_config('synchronous_commit', CASE current_setting('synchronous_commit') "
             "WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)",

@@ -109,8 +109,7 @@ class GroupCommit:
             self._make_room(group, time.monotonic() - began)
             for waiting, outcome in zip(begun, outcomes, strict=True):
                 if isinstance(outcome, BaseException):
-                    # Each caller's own: threads that raise one exception share its traceback.
-                    waiting.future.set_exception(copy.copy(outcome))
+                    waiting.future.set_exception(_own(outcome))
                 else:
                     waiting.future.set_result(outcome)
 
@@ -155,6 +154,15 @@ class GroupCommit:
             self._n_bytes -= sum(waiting.n_bytes for waiting in group)
             old = self._entries_per_s
             self._entries_per_s = 0.8 * old + 0.2 * rate if old else rate
+
+
+def _own(error: BaseException) -> BaseException:
+    """A copy of an error of ours: threads that raise one and the same share its traceback."""
+    if not isinstance(error, StoreError):
+        return error
+    own = copy.copy(error)
+    own.__cause__ = error.__cause__
+    return own
 
 
 def _size(work: Work) -> tuple[int, int]:

@@ -51,7 +51,12 @@ class SqliteFile:
         end = time.monotonic() + self._lock_timeout_s
         while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                if mode != "wal":
+                    raise StoreUnavailableError(
+                        f"sqlite:///{self.path}: no write-ahead log can be kept here, only "
+                        f"{mode} — put the log on a local disk"
+                    )
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > end:

@@ -143,7 +143,7 @@ def test_all_callers_of_a_failed_commit_are_told_and_the_next_one_goes_on(
     disk.gate.set()
     told = [future.exception(10) for future in futures]
     assert [(type(one), str(one)) for one in told] == [(type(error), str(error))] * 3
-    assert len(set(map(id, told))) == 3
+    assert len(set(map(id, told))) == (3 if isinstance(error, StoreError) else 1)
     assert [len(group) for group in disk.groups] == [1, 2]
     disk.error = None
     assert len(queue.submit(batch()).result(10)) == 1

@@ -215,6 +215,19 @@ def test_a_server_that_would_not_sync_is_made_to(
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
 
 
+def test_a_server_of_stricter_isolation_is_written_to_by_two(
+    postgres_url: str, server: PostgresServer, open_log: OpenLog
+):
+    server.execute(
+        f"ALTER DATABASE {database_of(postgres_url)} "
+        "SET default_transaction_isolation = 'repeatable read'"
+    )
+    logs = [open_log(postgres_url, patience_s=0) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda log: [log.append(events(9, i)) for i in range(30)], logs))
+    assert times_by_key(logs[0]) == Counter(f"e{i}" for i in range(38))
+
+
 def test_a_full_disk_is_told_of_and_the_log_goes_on_when_there_is_room(
     server: PostgresServer, open_log: OpenLog
 ):
