@@ -34,6 +34,7 @@ app.command("similar")(recommend.similar)
 app.command("train")(train.train)
 app.command("embed")(recommend.embed)
 app.command("serve")(serve_commands.serve)
+app.command("replay")(serve_commands.replay)
 app.add_typer(serve_commands.keys_app, name="keys")
 app.add_typer(data_commands.app, name="data")
 

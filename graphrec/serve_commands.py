@@ -97,6 +97,54 @@ def serve(
         )
 
 
+def replay(
+    log: Annotated[Path, typer.Argument(help="A log: a folder or a file.")],
+    url: Annotated[str, typer.Option("--url", "-u", help="The server.")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None, typer.Option("--key", envvar="GRAPHREC_KEY", help="An API key that may write.")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", help="Such as 100x; max: as fast as the server takes them.")
+    ] = "max",
+) -> None:
+    """Tell a server what a log holds, as it happened, only faster.
+
+    [bold]Example[/]
+
+      graphrec replay my-log --speed 100x
+    """
+    _refuse_missing_packages()
+    from graphrec.client import Client
+    from graphrec.experiment.opening import open_dataset
+    from graphrec.serving.replaying import Pace, events_of
+    from graphrec.serving.replaying import replay as tell_all
+
+    pace = Pace(_speed(speed))
+    dataset = open_dataset(log)
+    with Client(url, key) as client, terminal.progress("events", len(dataset.log)) as bar:
+        task = bar.task_ids[0]
+        found = tell_all(events_of(dataset), client, pace, progress=lambda n: bar.advance(task, n))
+    terminal.out().print(
+        f"{found.n_stored:,} stored, {found.n_repeated:,} known already, {found.n_refused:,} "
+        f"refused in {found.seconds:.1f} s",
+        soft_wrap=True,
+    )
+    if found.first_refusal is not None:
+        terminal.out().print(f"the first refusal: {escape(found.first_refusal)}", soft_wrap=True)
+
+
+def _speed(said: str) -> float | None:
+    if said == "max":
+        return None
+    try:
+        pace = float(said.removesuffix("x"))
+    except ValueError:
+        pace = 0.0
+    if not 0 < pace < float("inf"):
+        raise SettingsError(f"--speed {said!r} — max, or a number above 0 such as 100x")
+    return pace
+
+
 @keys_app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],

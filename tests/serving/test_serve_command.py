@@ -65,7 +65,7 @@ class Server:
         return code
 
 
-def test_a_server_that_is_killed_knows_all_it_acknowledged_when_it_is_back(data, tmp_path):
+def test_a_server_that_is_killed_knows_all_it_acknowledged_when_it_is_back(data, tmp_path, capsys):
     server = Server(data, tmp_path)
     before = call(server.port, "/v1/users/ann/recommendations")
     assert "c" in [one["item_id"] for one in before["items"]]
@@ -74,6 +74,8 @@ def test_a_server_that_is_killed_knows_all_it_acknowledged_when_it_is_back(data,
         assert call(server.port, "/v1/events", event)["results"][0]["outcome"] == "stored"
     server.end(signal.SIGKILL)
     server = Server(data, tmp_path)
+    assert cli.main(["replay", str(data), "--url", f"http://127.0.0.1:{server.port}"]) == 0
+    assert "5 stored, 0 known already, 0 refused" in capsys.readouterr().out
     past = call(server.port, "/v1/users/ann/history")["items"]
     assert {one["item_id"] for one in past} == {"a", "b", *(f"new {n}" for n in range(5))}
     assert call(server.port, "/v1/events", event)["results"][0]["outcome"] == "repeated"
@@ -112,6 +114,12 @@ def test_what_cannot_be_served_is_refused(data, tmp_path, capsys, monkeypatch, w
     assert cli.main(["serve", *given, *logged, *words, "--check"]) == 2
     told = capsys.readouterr().err
     assert message in told.replace("\n", " ") and "secret" not in told
+
+
+@pytest.mark.parametrize("speed", ["0", "fast", "-3x", "nan", "infx"])
+def test_a_speed_that_is_none_is_refused(data, capsys, speed):
+    assert cli.main(["replay", str(data), "--speed", speed]) == 2
+    assert "max, or a number above 0 such as 100x" in capsys.readouterr().err
 
 
 def test_keys_are_made_listed_and_revoked(tmp_path, capsys, monkeypatch):
