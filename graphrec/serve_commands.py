@@ -1,5 +1,6 @@
 """`graphrec serve` and `graphrec keys`: the live engine, and who may use it."""
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,9 @@ def serve(
     open_door: Annotated[bool, typer.Option("--open", help="No keys; on loopback only.")] = False,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No line in the log for each request.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Open everything, say what was found, and end.")
     ] = False,
@@ -57,6 +61,7 @@ def serve(
     import uvicorn
 
     from graphrec.experiment.reading import read_yaml, settings_of
+    from graphrec.serving.logs import log_as_json
     from graphrec.serving.opening import ServeSettings, opened
 
     said = {} if settings is None else dict(read_yaml(settings) or {})
@@ -87,6 +92,7 @@ def serve(
             terminal.out().print("everything opens", soft_wrap=True)
             return
         terminal.aside().print(f"http://{chosen.host}:{chosen.port}/docs", soft_wrap=True)
+        log_as_json(logging.WARNING if quiet else logging.INFO)
         uvicorn.run(
             server.app,
             host=chosen.host,

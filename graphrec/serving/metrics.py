@@ -1,7 +1,10 @@
 """What Prometheus reads: requests by path and status, seconds, and the engine's state."""
 
+import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from uuid import uuid4
 
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -11,6 +14,8 @@ from starlette.responses import Response
 
 from graphrec.serving.messages import StatusOut
 
+_LOG = logging.getLogger(__name__)
+_FIT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
@@ -36,18 +41,33 @@ class Metrics:
         self.registry.register(_StatusCollector(status))
 
     def watch(self, app: FastAPI) -> None:
-        """Count every request of an app by the path's pattern, so that ids are no labels."""
+        """Count and log every request of an app by the path's pattern: no label holds an id.
+
+        Each answer has an `X-Request-ID`, the caller's where it sends a fit one, as has its line in
+        the log.
+        """
 
         @app.middleware("http")
         async def count(
             request: Request, answer: Callable[[Request], Awaitable[Response]]
         ) -> Response:
             started = time.perf_counter()
+            said = request.headers.get("x-request-id", "")
+            request_id = said if _FIT_ID.fullmatch(said) else uuid4().hex
             response = await answer(request)
-            route = request.scope.get("route")
-            path = getattr(route, "path", "unknown")
+            seconds = time.perf_counter() - started
+            path = getattr(request.scope.get("route"), "path", "unknown")
             self._requests.labels(request.method, path, response.status_code).inc()
-            self._seconds.labels(request.method, path).observe(time.perf_counter() - started)
+            self._seconds.labels(request.method, path).observe(seconds)
+            response.headers["X-Request-ID"] = request_id
+            fields = {
+                "request_id": request_id,
+                "method": request.method,
+                "path": path,
+                "status": response.status_code,
+                "ms": round(1e3 * seconds, 2),
+            }
+            _LOG.info("request", extra={"fields": fields})
             return response
 
 

@@ -1,6 +1,9 @@
 """The HTTP door: what is acknowledged is durable and seen, and wrong input leaves no trace."""
 
+import io
 import json
+import logging
+import sys
 import threading
 
 import pytest
@@ -11,6 +14,7 @@ from graphrec.experiment.sources import method_named
 from graphrec.serving.app import DoorSettings, build_app
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.keys import KeyFile, add_key
+from graphrec.serving.logs import JsonLines
 from graphrec.serving.service import Service, ServiceSettings
 from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.state import LiveState
@@ -323,3 +327,36 @@ def test_the_clock_of_a_log_of_another_time_stands_just_past_its_newest_event(tm
         assert house.client.get("/v1/users/ann/recommendations").json()["time_s"] == 5002
     finally:
         house.close()
+
+
+def test_every_request_has_an_id_and_a_line_that_tells_nothing_of_people(house):
+    lines = io.StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("graphrec.serving")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        mine = house.client.get("/v1/users/ann/history", headers={"X-Request-ID": "mine-1"})
+        drawn = house.client.get("/v1/users/zoe/history", headers={"X-Request-ID": "a b\t"})
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert mine.headers["x-request-id"] == "mine-1"
+    assert len(drawn.headers["x-request-id"]) == 32
+    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert first["request_id"] == "mine-1" and first["status"] == 200 and first["ms"] >= 0
+    assert first["path"] == "/v1/users/{user_id}/history" and first["level"] == "info"
+    assert second["request_id"] == drawn.headers["x-request-id"] and second["status"] == 404
+    assert "ann" not in lines.getvalue() and "zoe" not in lines.getvalue()
+
+
+def test_a_failure_is_logged_with_its_trace(house):
+    record = logging.LogRecord("graphrec", logging.ERROR, "", 1, "a %s failed", ("door",), None)
+    line = json.loads(JsonLines().format(record))
+    assert line["message"] == "a door failed" and line["level"] == "error" and "trace" not in line
+    try:
+        raise ValueError("inside")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    assert "ValueError: inside" in json.loads(JsonLines().format(record))["trace"]
