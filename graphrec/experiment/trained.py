@@ -208,7 +208,7 @@ def data_key(dataset: Dataset) -> str:
     if not dataset.sha256:
         for column in (log.time_s, log.edge_type, log.source_row, log.target_row, log.weight):
             digest.update(np.ascontiguousarray(column).tobytes())
-    for node, ids in dataset.ids.items():
+    for node, ids in sorted(dataset.ids.items()):
         digest.update(f"{node} {len(ids)} ".encode())
         digest.update(event_keys(ids.keys).tobytes())
     return digest.hexdigest()
