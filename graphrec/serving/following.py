@@ -105,8 +105,14 @@ class Engine:
 
     @contextmanager
     def read(self) -> Iterator[LiveState]:
-        """The state, which stays as it is until the block ends; nobody waits for anybody."""
+        """The state, which stays as it is until the block ends; nobody waits for a change."""
         with self._states.read() as state:
+            yield state
+
+    @contextmanager
+    def ask(self) -> Iterator[LiveState]:
+        """The same for a question to its pipeline; questions to one state wait for each other."""
+        with self._states.read() as state, state.asking:
             yield state
 
     def start(self) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +36,9 @@ class LiveEvent:
 class LiveState:
     """A pipeline that learns what has happened, and whose ids grow with it.
 
-    `seq` is for whoever follows a log: every entry up to that number is known here.
+    `seq` is for whoever follows a log: every entry up to that number is known here. Sources bring
+    their tables up to date when they are read, so one question at a time is asked of a state:
+    whoever asks holds `asking`.
 
     Events in any order and in any batches lead to the state that one batch of them leads to, as far
     as sources and features promise it of theirs.
@@ -44,6 +48,7 @@ class LiveState:
         """Follow on from what `pipeline` knows."""
         self.pipeline = pipeline
         self.seq = 0
+        self.asking = Lock()
         dataset = pipeline.dataset
         self._kinds: Mapping[str, EdgeType] = {
             kind.name: kind
@@ -51,6 +56,15 @@ class LiveState:
             if kind.source == "user" and kind.target == "item"
         }
         pipeline.settle()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, so that a state can be copied."""
+        return {name: value for name, value in vars(self).items() if name != "asking"}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """Take what was kept, with a lock of its own."""
+        vars(self).update(kept)
+        self.asking = Lock()
 
     @property
     def kinds(self) -> tuple[str, ...]:

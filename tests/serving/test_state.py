@@ -1,7 +1,6 @@
 """The live state: ids grow, and event by event it reaches what the pipeline reaches at once."""
 
 import copy
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -134,15 +133,3 @@ def test_what_cannot_be_learnt_changes_nothing() -> None:
     assert asked(state.pipeline, ["ann", "bob"]) == before
     state.apply([])
     assert asked(state.pipeline, ["ann", "bob"]) == before
-
-
-def test_threads_that_ask_at_once_get_what_each_gets_alone(world) -> None:
-    events, items = world
-    state = LiveState(fit_pipeline(dataset_of(events[:2000], items), METHOD))
-    state.apply(events[2000:2400])
-    users = list(dict.fromkeys(one.user_id for one in events[:2400]))[-40:]
-    alone = [asked(state.pipeline, [user]) for user in users]
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(3):
-            together = pool.map(lambda user: asked(state.pipeline, [user]), users)
-            assert list(together) == alone
