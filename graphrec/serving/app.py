@@ -160,7 +160,7 @@ def _add_events(app: FastAPI, service: Service, limits: DoorSettings, guard: Any
             return problem(422, f"{first.field}: {first.rule} — it is {first.value}", problems[:20])
         return JSONResponse(found.model_dump(exclude_none=True))
 
-    @app.delete("/v1/users/{user_id}", summary="Forget a user", dependencies=[guard])
+    @app.delete("/v1/users/{user_id:path}", summary="Forget a user", dependencies=[guard])
     async def forget(user_id: _Id) -> ForgottenOut:
         """Their events leave the log, and nothing that was learnt can be told to be theirs.
 
@@ -171,7 +171,7 @@ def _add_events(app: FastAPI, service: Service, limits: DoorSettings, guard: Any
 
 def _add_slates(app: FastAPI, service: Service, guard: Any) -> None:
     @app.get(
-        "/v1/users/{user_id}/recommendations",
+        "/v1/users/{user_id:path}/recommendations",
         summary="Recommend to a user",
         dependencies=[guard],
     )
@@ -192,12 +192,14 @@ def _add_slates(app: FastAPI, service: Service, guard: Any) -> None:
         """By the items of the visit; without any, what newcomers get."""
         return service.recommend_session(item, asked)
 
-    @app.get("/v1/items/{item_id}/similar", summary="What goes with an item", dependencies=[guard])
+    @app.get(
+        "/v1/items/{item_id:path}/similar", summary="What goes with an item", dependencies=[guard]
+    )
     def similar(item_id: _Id, asked: Annotated[SlateRequest, Depends(_slate_request)]) -> SlateOut:
         """What somebody gets who has done nothing but this item."""
         return service.recommend_session([item_id], asked)
 
-    @app.get("/v1/users/{user_id}/history", summary="What a user did", dependencies=[guard])
+    @app.get("/v1/users/{user_id:path}/history", summary="What a user did", dependencies=[guard])
     def history(user_id: _Id, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> HistoryOut:
         """Newest first."""
         return service.history(user_id, limit)

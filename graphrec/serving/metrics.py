@@ -56,7 +56,7 @@ class Metrics:
             request_id = said if _FIT_ID.fullmatch(said) else uuid4().hex
             response = await answer(request)
             seconds = time.perf_counter() - started
-            path = getattr(request.scope.get("route"), "path", "unknown")
+            path = getattr(request.scope.get("route"), "path_format", "unknown")
             self._requests.labels(request.method, path, response.status_code).inc()
             self._seconds.labels(request.method, path).observe(seconds)
             response.headers["X-Request-ID"] = request_id

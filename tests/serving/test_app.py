@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import threading
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -360,3 +361,13 @@ def test_a_failure_is_logged_with_its_trace(house):
     except ValueError:
         record.exc_info = sys.exc_info()
     assert "ValueError: inside" in json.loads(JsonLines().format(record))["trace"]
+
+
+def test_ids_may_hold_anything_that_a_path_can_quote(house):
+    user, item = "a/b c?ü&#", "x/../y"
+    house.seen(house.told(event(1, user=user, item=item)))
+    quoted = quote(user, safe="")
+    assert items_of(house.client.get(f"/v1/users/{quoted}/history")) == [item]
+    assert items_of(house.client.get(f"/v1/users/{quoted}/recommendations"))
+    assert house.client.get(f"/v1/items/{quote(item, safe='')}/similar").status_code == 200
+    assert house.client.delete(f"/v1/users/{quoted}").json()["n_removed"] == 1
