@@ -237,9 +237,9 @@ class Pipeline:
         return ranker.streams if isinstance(ranker, _StreamAbsorbing) else ()
 
     def settle(self) -> None:
-        """Do now what the next question of `cut_s` would do: no question changes anything after.
+        """Tell the ranker's features now what the next question of `cut_s` would tell them.
 
-        Several threads may ask then, until something is absorbed.
+        Sources still bring their tables up to date when they are read: one question at a time.
         """
         ranker: object = self._ranker
         if isinstance(ranker, _StreamAbsorbing):
