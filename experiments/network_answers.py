@@ -28,15 +28,12 @@ from graphrec.events.dataset import Dataset
 from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.running import events_of, load_data, load_experiment
 from graphrec.experiment.settings import ExperimentSettings, StreamProtocol
-from graphrec.experiment.side_log import side_log_of
 from graphrec.experiment.staged_settings import PipelineMethod
-from graphrec.experiment.trained import content_for
+from graphrec.experiment.temporal import new_network
 from graphrec.stages import Interactions
-from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import HeldOutPositions
 from graphrec.tgn.learning_on import LearningOn
 from graphrec.tgn.network import TemporalNetwork
-from graphrec.tgn.side_index import SideIndex
 from graphrec.tgn.training import Trainer, train_network
 
 KEPT: Final = {"lists": 300, "stream": 500}
@@ -157,18 +154,9 @@ def _answers(
     first, judged, last = span
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     training = method.training
-    torch.manual_seed(training.seed)
-    content = content_for(method, dataset).learnt_from(events.item_row[:first])
-    side = side_log_of(dataset, method.network, method.side_types)
-    network = TemporalNetwork(
-        method.network,
-        content,
-        n_users=dataset.n_users,
-        seed=training.seed,
-        side=side.nodes if side is not None else None,
-    ).to(device)
-    known = SideIndex(side, method.network, device) if side is not None else None
-    index = EventIndex(events.take(slice(0, last)), network.scale_s, device, known)
+    network, index = new_network(
+        method, dataset, events.take(slice(0, last)), first, seed=training.seed, device=device
+    )
     weight = torch.from_numpy(events.weight[:last])
     target = torch.arange(first, device=device)
     trainer = Trainer(network, index, target, training, weight=weight)

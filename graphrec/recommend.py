@@ -375,9 +375,7 @@ def source_in_words(name: str) -> str:
     span = "day" if unit == "d" else "hour"
     if decays:
         return f"popular lately (counts halve every {number} {span}s)"
-    return (
-        f"popular in the last {span}" if number == "1" else f"popular in the last {number} {span}s"
-    )
+    return f"popular in the last {span if number == '1' else f'{number} {span}s'}"
 
 
 def write_everyone(pipeline: "Pipeline", request: "Request", path: Path) -> None:
@@ -388,9 +386,8 @@ def write_everyone(pipeline: "Pipeline", request: "Request", path: Path) -> None
     with terminal.progress("users", n_users) as bar:
         task = bar.task_ids[0]
         written = write_all(pipeline, request, path, lambda answered: bar.advance(task, answered))
-    terminal.out().print(
-        f"{written:,} recommendations for {n_users:,} users in {escape(str(path))}"
-    )
+    told = f"{written:,} recommendations for {n_users:,} users in {escape(str(path))}"
+    terminal.out().print(told)
 
 
 def main() -> int:

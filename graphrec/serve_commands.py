@@ -13,6 +13,7 @@ from graphrec.errors import SettingsError
 
 if TYPE_CHECKING:
     from graphrec.pipeline import Pipeline
+    from graphrec.serving.opening import Opened
 
 NEEDS_SERVE = (
     "serving needs FastAPI, Uvicorn and SQLAlchemy — pip install 'graphrec[serve]' adds them"
@@ -72,22 +73,9 @@ def serve(
     if data is None:
         said["service"] = {"clock": "log", **said.get("service", {})}
     chosen = settings_of(ServeSettings, said, "serve" if settings is None else str(settings))
-    if open_door and chosen.keys is not None:
-        raise SettingsError(f"--open and keys {chosen.keys} — one of them")
-    if chosen.keys is None and not open_door:
-        raise SettingsError(
-            "no keys — make one by `graphrec keys add NAME` and pass --keys keys.json, or serve "
-            "this machine alone by --open"
-        )
+    _refuse_unclear_door(chosen.keys, open_door=open_door)
     with opened(_pipeline(data, pipeline), chosen) as server:
-        known = server.engine
-        with known.read() as state:
-            ids = state.pipeline.dataset.ids
-            terminal.aside().print(
-                f"{len(ids['user']):,} users, {len(ids['item']):,} items; "
-                f"{server.n_replayed:,} entries of the log applied, {known.n_skipped:,} skipped",
-                soft_wrap=True,
-            )
+        _tell_what_is_known(server)
         if check:
             terminal.out().print("everything opens", soft_wrap=True)
             return
@@ -212,6 +200,26 @@ def list_keys(
     for one in read_keys(file):
         shown.add_row(escape(one.name), ", ".join(sorted(one.scopes)))
     terminal.out().print(shown)
+
+
+def _refuse_unclear_door(keys: Path | None, *, open_door: bool) -> None:
+    if open_door and keys is not None:
+        raise SettingsError(f"--open and keys {keys} — one of them")
+    if keys is None and not open_door:
+        raise SettingsError(
+            "no keys — make one by `graphrec keys add NAME` and pass --keys keys.json, or serve "
+            "this machine alone by --open"
+        )
+
+
+def _tell_what_is_known(server: "Opened") -> None:
+    with server.engine.read() as state:
+        ids = state.pipeline.dataset.ids
+        terminal.aside().print(
+            f"{len(ids['user']):,} users, {len(ids['item']):,} items; {server.n_replayed:,} "
+            f"entries of the log applied, {server.engine.n_skipped:,} skipped",
+            soft_wrap=True,
+        )
 
 
 def _refuse_missing_packages() -> None:

@@ -25,6 +25,7 @@ from graphrec.experiment.target_weights import refused_items, weighed_events
 from graphrec.experiment.trained import TrainedWeights, content_for, data_key, write_weights
 from graphrec.experiment.training_tasks import Task, task_of
 from graphrec.snapshot import Snapshot, is_snapshot, read_snapshot, write_snapshot
+from graphrec.stages import Interactions
 from graphrec.tgn.checkpoint import arrays_of_training, resume_training
 from graphrec.tgn.epoch_log import EpochLog, forget_epochs, has_tensorboard
 from graphrec.tgn.event_index import EventIndex
@@ -208,21 +209,45 @@ def _plan_of(method: TemporalNetworkMethod, seed: int, task: Task, data: DataSet
     return _Plan(name, slug, method, training, task, identity)
 
 
-def _train(plan: _Plan, place: _Place) -> TrainedRun:
-    method, training, task = plan.method, plan.training, plan.task
-    dataset, device, progress = place.dataset, place.device, place.progress
-    content = content_for(method, dataset).learnt_from(task.events.item_row[: task.n_training])
-    torch.manual_seed(training.seed)
+def new_network(
+    method: TemporalNetworkMethod,
+    dataset: Dataset,
+    events: Interactions,
+    n_learnt: int,
+    *,
+    seed: int,
+    device: torch.device,
+) -> tuple[TemporalNetwork, EventIndex]:
+    """A network as it is before training, and the index it reads.
+
+    Args:
+        method: What it is made of.
+        dataset: Names, tables and side events.
+        events: All that the index may hold.
+        n_learnt: So many of them, the first, are learnt from.
+        seed: What weights and identities are drawn from; PyTorch is seeded with it, too.
+        device: Where both live.
+    """
+    content = content_for(method, dataset).learnt_from(events.item_row[:n_learnt])
+    torch.manual_seed(seed)
     side = side_log_of(dataset, method.network, method.side_types)
     network = TemporalNetwork(
         method.network,
         content,
         n_users=dataset.n_users,
-        seed=training.seed,
+        seed=seed,
         side=side.nodes if side is not None else None,
     ).to(device)
     known = SideIndex(side, method.network, device) if side is not None else None
-    index = EventIndex(task.events, network.scale_s, device, known)
+    return network, EventIndex(events, network.scale_s, device, known)
+
+
+def _train(plan: _Plan, place: _Place) -> TrainedRun:
+    method, training, task = plan.method, plan.training, plan.task
+    dataset, device, progress = place.dataset, place.device, place.progress
+    network, index = new_network(
+        method, dataset, task.events, task.n_training, seed=training.seed, device=device
+    )
     validation, test = task.judges(index, network)
     trainer = Trainer(
         network,
