@@ -1,31 +1,53 @@
 """The HTTP app: every door, behind who may use it."""
 
+from dataclasses import dataclass
+
 from fastapi import FastAPI
 
 from graphrec.serving.event_doors import add_event_doors
 from graphrec.serving.guarding import guard
+from graphrec.serving.keeping import Keeper
 from graphrec.serving.keys import KeyFile
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.metrics import Metrics
+from graphrec.serving.model_doors import add_model_doors
+from graphrec.serving.models import Models
 from graphrec.serving.problems import MEDIA_TYPE, install
 from graphrec.serving.service import Service
 from graphrec.serving.slate_doors import add_slate_doors
 from graphrec.serving.state_doors import add_state_doors
+from graphrec.serving.state_store import StateStore
 
-__all__ = ["DoorSettings", "build_app"]
+__all__ = ["DoorSettings", "Doors", "build_app"]
 
 
-def build_app(
-    service: Service, keys: KeyFile | None, settings: DoorSettings | None = None
-) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What there are doors to.
+
+    Attributes:
+        service: Takes events and answers.
+        models: Puts bundles to use; None: there is only one.
+        keeper: Keeps snapshots.
+        store: Where bundles and snapshots are.
+    """
+
+    service: Service
+    models: Models | None = None
+    keeper: Keeper | None = None
+    store: StateStore | None = None
+
+
+def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None = None) -> FastAPI:
     """The app.
 
     Args:
-        service: Answers.
+        doors: What stands behind it.
         keys: Who may do what; None: everybody everything.
         settings: Limits.
     """
     limits = settings or DoorSettings()
+    service = doors.service
     metrics = Metrics(service.status)
     app = FastAPI(
         title="graphrec",
@@ -49,4 +71,6 @@ def build_app(
     add_event_doors(app, service, limits, guard(keys, "write"))
     add_slate_doors(app, service, guard(keys, "read"))
     add_state_doors(app, service, metrics, guard(keys, "admin"))
+    if doors.models and doors.keeper and doors.store:
+        add_model_doors(app, doors.models, doors.keeper, doors.store, guard(keys, "admin"))
     return app

@@ -44,10 +44,11 @@ class LiveState:
     as sources and features promise it of theirs.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        """Follow on from what `pipeline` knows."""
+    def __init__(self, pipeline: Pipeline, model: str = "start") -> None:
+        """Follow on from what `pipeline` knows, which is the bundle named `model`."""
         self.pipeline = pipeline
         self.seq = 0
+        self.model = model
         self.asking = Lock()
         dataset = pipeline.dataset
         self._kinds: Mapping[str, EdgeType] = {

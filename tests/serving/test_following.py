@@ -173,7 +173,9 @@ def test_an_engine_that_starts_behind_a_number_reads_on_from_there():
     log = ListLog()
     log.say("ann", "c")
     log.say("ann", "d")
-    engine = Engine(log, a_state(), after_seq=1)
+    state = a_state()
+    state.seq = 1
+    engine = Engine(log, state)
     assert engine.catch_up() == 1
     assert past_of(engine, "ann") == ["d", "b", "a"]
 
@@ -228,3 +230,52 @@ def test_questions_to_one_state_wait_for_each_other_and_changes_for_nobody_new()
             thread.join()
         engine.close()
     assert max(most) == 1 and len(most) > 20 and engine.n_skipped == 0
+
+
+def test_a_state_is_adopted_once_it_knows_what_the_one_in_use_knows():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(most_entries=2))
+    for item in ("c", "d", "e"):
+        log.say("ann", item)
+    engine.catch_up()
+    log.say("ann", "f")
+    with engine.read() as old:
+        engine.adopt(engine.prepare(a_state()))
+        assert old.seq == 3
+    with engine.read() as new:
+        assert new is not old and new.seq in (3, 4)
+    engine.catch_up()
+    assert past_of(engine, "ann") == ["f", "e", "d", "c", "b", "a"]
+
+
+def test_what_is_learnt_while_a_state_is_adopted_is_not_lost():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.001, most_entries=1))
+    engine.start()
+    try:
+        for number in range(60):
+            seq = log.say("ann", f"i{number}")
+            engine.poke()
+            if number % 20 == 10:
+                engine.adopt(engine.prepare(a_state()))
+        assert engine.wait_until(seq, 20)
+        expected = [f"i{number}" for number in reversed(range(60))]
+        assert past_of(engine, "ann", 60) == expected
+    finally:
+        engine.close()
+
+
+def test_nothing_is_learnt_while_the_state_is_held_and_readers_go_on():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.001))
+    engine.start()
+    try:
+        with engine.hold() as held:
+            seq = log.say("ann", "c")
+            engine.poke()
+            assert not engine.wait_until(seq, 0.05)
+            with engine.read() as read:
+                assert read is not held and read.seq == held.seq == 0
+        assert engine.wait_until(seq, 5)
+    finally:
+        engine.close()
