@@ -3,9 +3,10 @@
 import copy
 import json
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -68,6 +69,13 @@ class FollowingSettings(BaseModel):
     retry_s: float = Field(
         1.0, gt=0, le=600, description="Seconds until the log is read again after it failed."
     )
+    age_every_s: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Seconds after which what ages does so though nothing has happened; not looked "
+        "at without a clock.",
+    )
 
 
 class Engine:
@@ -84,14 +92,25 @@ class Engine:
         settings: FollowingSettings | None = None,
         *,
         after_seq: int = 0,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """Follow `log` from behind `after_seq`, which `state` knows."""
-        self._log = log
+        """Follow `log` from behind `after_seq`, which `state` knows.
+
+        Args:
+            log: The log.
+            state: What is changed; a copy of it is made.
+            settings: How it is followed.
+            after_seq: Number of the newest entry that `state` knows.
+            clock: What time it is, UTC seconds, for what ages though nothing happens; None: time is
+                what the log's events say.
+        """
+        self._log, self._clock = log, clock
         self._settings = settings or FollowingSettings()
         state.seq = after_seq
         self._states = LeftRight(state, copy.deepcopy(state))
         self._applied_seq = after_seq
         self._applied = threading.Condition()
+        self._next_ageing_s = -math.inf
         self._poked, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.skipped: list[tuple[int, str]] = []
@@ -105,14 +124,8 @@ class Engine:
 
     @contextmanager
     def read(self) -> Iterator[LiveState]:
-        """The state, which stays as it is until the block ends; nobody waits for a change."""
+        """The state, which stays as it is until the block ends; nobody waits for anybody."""
         with self._states.read() as state:
-            yield state
-
-    @contextmanager
-    def ask(self) -> Iterator[LiveState]:
-        """The same for a question to its pipeline; questions to one state wait for each other."""
-        with self._states.read() as state, state.asking:
             yield state
 
     def start(self) -> None:
@@ -161,7 +174,19 @@ class Engine:
                 _LOG.warning("the log cannot be read, and the state stays as it is: %s", error)
                 self._closed.wait(self._settings.retry_s)
                 continue
+            self._age()
             self._poked.wait(self._settings.poll_s)
+
+    def _age(self) -> None:
+        """Let time pass, when it is due."""
+        if self._clock is None or time.monotonic() < self._next_ageing_s:
+            return
+        self._next_ageing_s = time.monotonic() + self._settings.age_every_s
+        now_s = int(self._clock())
+        try:
+            self._states.change(lambda state: state.advance(now_s), _twin)
+        except Exception:  # noqa: BLE001 — a state that cannot age must not stop what follows
+            _LOG.exception("the state could not age and stays as it is")
 
     def _apply(self, entries: Sequence[LoggedEntry]) -> None:
         events: list[tuple[int, LiveEvent]] = []

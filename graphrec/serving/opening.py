@@ -1,5 +1,6 @@
 """Settings become a running engine: a log that is followed, a state, a door."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def opened(pipeline: Pipeline, settings: ServeSettings) -> Iterator[Opened]:
         refuse_open_door(settings.host)
     keys = None if settings.keys is None else KeyFile(settings.keys)
     with EntryLog(settings.log) as log:
-        engine = Engine(log, LiveState(pipeline), settings.following)
+        clock = time.time if settings.service.clock == "wall" else None
+        engine = Engine(log, LiveState(pipeline), settings.following, clock=clock)
         n_replayed = engine.catch_up()
         engine.start()
         try:

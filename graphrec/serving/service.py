@@ -153,7 +153,7 @@ class Service:
         Raises:
             GraphrecError: A filter names somebody unknown, or `k` is below 1.
         """
-        with self._engine.ask() as state:
+        with self._engine.read() as state:
             pipeline = state.pipeline
             try:
                 row = pipeline.dataset.ids["user"].row(user_id)
@@ -169,7 +169,7 @@ class Service:
             UnknownIdError: An item is not known.
             GraphrecError: A filter names somebody unknown, or `k` is below 1.
         """
-        with self._engine.ask() as state:
+        with self._engine.read() as state:
             ids = state.pipeline.dataset.ids["item"]
             rows = np.array([ids.row(key) for key in item_ids], np.int32)
             queries = Queries.of_sessions([rows], self._now_s(state.pipeline))
@@ -181,7 +181,7 @@ class Service:
         Raises:
             UnknownIdError: Nobody has that id.
         """
-        with self._engine.ask() as state:
+        with self._engine.read() as state:
             pipeline = state.pipeline
             row = pipeline.dataset.ids["user"].row(user_id)
             queries = pipeline.queries_of(np.array([row], np.int32))
