@@ -42,7 +42,8 @@ from graphrec.pipeline.explaining import (
     found_by,
 )
 from graphrec.pipeline.notes import Notes
-from graphrec.pipeline.refusing import without_refused
+from graphrec.pipeline.refusing import refuse_lost, without_refused
+from graphrec.pipeline.settling import advance_stages, settle_stages
 from graphrec.pipeline.top_up import topped_up
 from graphrec.retrieval.blend import nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
@@ -237,13 +238,29 @@ class Pipeline:
         return ranker.streams if isinstance(ranker, _StreamAbsorbing) else ()
 
     def settle(self) -> None:
-        """Tell the ranker's features now what the next question of `cut_s` would tell them.
+        """Bring every stage up to date, as the next question would.
 
-        Sources still bring their tables up to date when they are read: one question at a time.
+        Until something else is absorbed or time passes, questions change nothing, so that any
+        number of threads may ask at once.
         """
         ranker: object = self._ranker
         if isinstance(ranker, _StreamAbsorbing):
             ranker.tell_streams(self.cut_s)
+        settle_stages(self._stages, self._n_items)
+        for ids in self.dataset.ids.values():
+            ids.settle()
+
+    def advance(self, now_s: int) -> None:
+        """Let time pass for what ages by a clock of its own, though nothing has happened.
+
+        Answers are then as of stages that learnt the same events anew and read them at `now_s`
+        (UTC seconds). `cut_s` and what a question sees stay: a question brings its own time.
+        """
+        advance_stages(self._stages, now_s)
+
+    @property
+    def _stages(self) -> tuple[object, ...]:
+        return self._source, self._ranker, self._arranger, self._fallback
 
     def describe(
         self, slate: Slate, query: int, queries: Queries | None = None
@@ -336,7 +353,7 @@ class Pipeline:
             return found
         try:
             ranked = self._ranker.rank(queries, found)
-            _refuse_lost(found, ranked)
+            refuse_lost(found, ranked)
         except LeakageError:
             raise
         except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
@@ -377,13 +394,3 @@ class Pipeline:
                 notes.add(*slate.notes)
                 return slate
         return Slate(filled.first(k))
-
-
-def _refuse_lost(found: Candidates, ranked: Candidates) -> None:
-    if ranked.item_row.shape != found.item_row.shape:
-        raise DataError(
-            f"{found.item_row.shape} candidates came back as {ranked.item_row.shape} — a ranker "
-            "returns those it was given"
-        )
-    if not np.isfinite(ranked.score[ranked.item_row != NO_ROW]).all():
-        raise DataError("a candidate's score is not finite — a ranker scores all it is given")

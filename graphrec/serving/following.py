@@ -1,7 +1,9 @@
 """The engine: follows a log of entries and answers from the state that they lead to."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -40,6 +42,13 @@ class FollowingSettings(BaseModel):
     retry_s: float = Field(
         1.0, gt=0, le=600, description="Seconds until the log is read again after it failed."
     )
+    age_every_s: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Seconds after which what ages does so though nothing has happened; not looked "
+        "at without a clock.",
+    )
 
 
 class Engine:
@@ -50,14 +59,28 @@ class Engine:
     """
 
     def __init__(
-        self, log: ReadLog, state: LiveState, settings: FollowingSettings | None = None
+        self,
+        log: ReadLog,
+        state: LiveState,
+        settings: FollowingSettings | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """Follow `log` from behind the entry up to which `state` knows it."""
-        self._log = log
+        """Follow `log` from behind the entry up to which `state` knows it.
+
+        Args:
+            log: The log.
+            state: What is changed; a copy of it is made.
+            settings: How it is followed.
+            clock: What time it is, UTC seconds, for what ages though nothing happens; None: time is
+                what the log's events say.
+        """
+        self._log, self._clock = log, clock
         self._settings = settings or FollowingSettings()
         self._learning = Learning(state)
         self._changing = threading.Lock()
         self._applied = threading.Condition()
+        self._next_ageing_s = -math.inf
         self._poked, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.failure: str | None = None
@@ -80,14 +103,8 @@ class Engine:
 
     @contextmanager
     def read(self) -> Iterator[LiveState]:
-        """The state, which stays as it is until the block ends; nobody waits for a change."""
+        """The state, which stays as it is until the block ends; nobody waits for anybody."""
         with self._learning.read() as state:
-            yield state
-
-    @contextmanager
-    def ask(self) -> Iterator[LiveState]:
-        """The same for a question to its pipeline; questions to one state wait for each other."""
-        with self._learning.read() as state, state.asking:
             yield state
 
     @contextmanager
@@ -144,6 +161,7 @@ class Engine:
         with self._changing:
             self._teach(learning)
             self._learning = learning
+            self._next_ageing_s = -math.inf
 
     def _teach(self, learning: Learning) -> None:
         """Let it learn what readers know by now, and nothing that they do not know yet."""
@@ -171,6 +189,7 @@ class Engine:
                 _LOG.warning("the log cannot be read, and the state stays as it is: %s", error)
                 self._closed.wait(self._settings.retry_s)
                 continue
+            self._age()
             self._poked.wait(self._settings.poll_s)
 
     def _learn_next(self) -> int:
@@ -185,6 +204,17 @@ class Engine:
             if named and self.on_model is not None:
                 self.on_model(named[-1])
         return len(entries)
+
+    def _age(self) -> None:
+        """Let time pass, when it is due."""
+        if self._clock is None or time.monotonic() < self._next_ageing_s:
+            return
+        self._next_ageing_s = time.monotonic() + self._settings.age_every_s
+        try:
+            with self._changing:
+                self._learning.age(int(self._clock()))
+        except Exception:  # noqa: BLE001 — a state that cannot age must not stop what follows
+            _LOG.exception("the state could not age and stays as it is")
 
     def _entries_after(self, seq: int) -> Sequence[LoggedEntry]:
         return self._log.read(seq, self._settings.most_entries)

@@ -85,6 +85,10 @@ class Learning:
         self._states.change(lambda state: setattr(state, "seq", last_seq))
         self.seq = last_seq
 
+    def age(self, now_s: int) -> None:
+        """Let time pass, UTC seconds, though nothing happened."""
+        self._states.change(lambda state: state.advance(now_s), _twin)
+
     def _event(self, entry: LoggedEntry) -> LiveEvent | None:
         """The event that an entry tells of, if it can be learnt."""
         if entry.kind != "event":

@@ -1,11 +1,11 @@
 """Settings become a running engine: a log that is followed, a state, a door."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from time import time
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -98,11 +98,12 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
     store = StateStore(settings.store)
     with ExitStack() as closing:
         log = closing.enter_context(EntryLog(settings.log))
-        engine = Engine(log, _first_state(start, store, log), settings.following)
+        clock = time.time if settings.service.clock == "wall" else None
+        engine = Engine(log, _first_state(start, store, log), settings.following, clock=clock)
         n_replayed = engine.catch_up()
         keeper = Keeper(engine, store, log.log_id, settings.store.every_s)
         service = Service(log, engine, settings.service)
-        models = Models(engine, store, log, _trial_of(service, engine), time)
+        models = Models(engine, store, log, _trial_of(service, engine), time.time)
         for part in (keeper, models, engine):
             part.start()
             closing.callback(part.close)

@@ -195,7 +195,7 @@ class Service:
         Raises:
             UnknownIdError: Nobody has that id.
         """
-        with self._engine.ask() as state:
+        with self._engine.read() as state:
             pipeline = state.pipeline
             row = pipeline.dataset.ids["user"].row(user_id)
             queries = pipeline.queries_of(np.array([row], np.int32))
@@ -220,7 +220,7 @@ class Service:
             )
 
     def _recorded_answer(self, ask: Question) -> SlateOut:
-        with self._engine.ask() as state:
+        with self._engine.read() as state:
             answer = ask(state)
         self.recorded.add(ask)
         return answer

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -36,9 +34,8 @@ class LiveEvent:
 class LiveState:
     """A pipeline that learns what has happened, and whose ids grow with it.
 
-    `seq` is for whoever follows a log: every entry up to that number is known here. Sources bring
-    their tables up to date when they are read, so one question at a time is asked of a state:
-    whoever asks holds `asking`.
+    `seq` is for whoever follows a log: every entry up to that number is known here. Each change
+    brings all stages up to date, so that any number of threads may ask until the next one.
 
     Events in any order and in any batches lead to the state that one batch of them leads to, as far
     as sources and features promise it of theirs.
@@ -49,7 +46,6 @@ class LiveState:
         self.pipeline = pipeline
         self.seq = 0
         self.model = model
-        self.asking = Lock()
         dataset = pipeline.dataset
         self._kinds: Mapping[str, EdgeType] = {
             kind.name: kind
@@ -57,15 +53,6 @@ class LiveState:
             if kind.source == "user" and kind.target == "item"
         }
         pipeline.settle()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All but the lock, so that a state can be copied."""
-        return {name: value for name, value in vars(self).items() if name != "asking"}
-
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        """Take what was kept, with a lock of its own."""
-        vars(self).update(kept)
-        self.asking = Lock()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -95,6 +82,11 @@ class LiveState:
         without telling whose it was.
         """
         self.pipeline.dataset.ids["user"].forget(user_id)
+
+    def advance(self, now_s: int) -> None:
+        """Let it be `now_s` (UTC seconds) though nothing has happened: what ages does."""
+        self.pipeline.advance(now_s)
+        self.pipeline.settle()
 
     def apply(self, events: Sequence[LiveEvent]) -> None:
         """Learn events: ids, every stage of the pipeline, histories, the clock.

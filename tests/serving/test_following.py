@@ -10,7 +10,6 @@ import pytest
 from graphrec.errors import DataError, UnknownIdError
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
-from graphrec.pipeline import Request
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.state import LiveState
 from tests.worlds import small_dataset
@@ -50,7 +49,7 @@ def a_state():
 
 
 def past_of(engine, user, n=9):
-    with engine.ask() as state:
+    with engine.read() as state:
         queries = state.pipeline.queries_of_keys([user])
         return [one.item_id for one in state.pipeline.past(queries, 0, limit=n)]
 
@@ -148,7 +147,7 @@ def test_readers_at_full_speed_see_every_batch_whole():
 
     def look():
         while not stop.is_set():
-            with engine.ask() as state:
+            with engine.read() as state:
                 queries = state.pipeline.queries_of_keys(["ann", "bob"])
                 of_ann, of_bob = (len(state.pipeline.past(queries, q, limit=10**6)) for q in (0, 1))
             # Each batch tells of both, and ann was one ahead.
@@ -195,41 +194,6 @@ def test_a_user_who_is_forgotten_is_as_if_they_had_never_come(most):
     log.say("ann", "e")
     engine.catch_up()
     assert past_of(engine, "ann") == ["e"]
-
-
-def test_questions_to_one_state_wait_for_each_other_and_changes_for_nobody_new():
-    log = ListLog()
-    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.005))
-    engine.start()
-    asking, most, lock, stop = [], [], threading.Lock(), threading.Event()
-
-    def question():
-        while not stop.is_set():
-            with engine.ask() as state:
-                with lock:
-                    asking.append(id(state))
-                    most.append(asking.count(id(state)))
-                slate = state.pipeline.recommend(
-                    state.pipeline.queries_of_keys(["ann"]), Request(3, "allow")
-                )
-                assert slate.shown.item_row[0, 0] >= 0
-                with lock:
-                    asking.remove(id(state))
-
-    threads = [threading.Thread(target=question) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    try:
-        for n in range(200):
-            seq = log.say(f"user {n % 9}", f"item {n % 13}")
-            engine.poke()
-        assert engine.wait_until(seq, 10)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-        engine.close()
-    assert max(most) == 1 and len(most) > 20 and engine.n_skipped == 0
 
 
 def test_a_state_is_adopted_once_it_knows_what_the_one_in_use_knows():
