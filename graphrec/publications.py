@@ -27,6 +27,10 @@ class Publications:
         """Publication of every item so far, UTC seconds; a view, which may change."""
         return self._published_s[: self._n_items]
 
+    def given_s(self, row: int) -> int:
+        """The date an item was given, UTC seconds; `NEVER_S`: none."""
+        return int(self._given_s[row]) if row < len(self._given_s) else NEVER_S
+
     def describe(self, given_s: Int64[np.ndarray, " items"]) -> None:
         """Let items follow those described; one in use keeps its date where none is given."""
         first = self._n_described

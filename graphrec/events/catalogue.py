@@ -1,7 +1,7 @@
 """What is known of items, as it stands now: described by a table, and by what was said since."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -63,7 +63,7 @@ class Catalogue:
         self._n_events = np.zeros(len(self._publications.published_s), np.int64)
         self._is_deleted = np.zeros(0, np.bool_)
         self._n_deleted = 0
-        self._bearers: dict[NameColumn, dict[str, Int32[np.ndarray, " rows"]]] | None = None
+        self._bearers: dict[NameColumn, dict[str, Int32[np.ndarray, " _"]]] | None = None
         if IS_DELETED in dataset.items.columns:
             gone = dataset.items[IS_DELETED].fill_null(value=False).to_numpy()
             self._mark(np.flatnonzero(gone).tolist(), deleted=True)
@@ -137,7 +137,41 @@ class Catalogue:
             return said.names(column)
         if row >= len(self._table) or column not in self._table.columns:
             return ()
-        return tuple(self._table[column].item(row).drop_nulls().to_list())
+        return tuple(self._table[column].item(row).to_list())
+
+    def description(self, row: int) -> ItemDescription:
+        """All that is said of an item."""
+        said = self._said.get(row)
+        if said is not None:
+            return said
+        given = self._publications.given_s(row)
+        return ItemDescription(
+            self.title(row),
+            self.names("publisher", row),
+            self.names("keywords", row),
+            None if given == NEVER_S else given,
+        )
+
+    def descriptions(self) -> Iterator[ItemDescription]:
+        """All that is said of every item, in row order: faster than one by one."""
+        n_described = len(self._table)
+        titles = _values(self._table, "title")
+        publishers, keywords = (_values(self._table, column) for column in COLUMNS)
+        for row in range(self.n_items):
+            said = self._said.get(row)
+            if said is not None:
+                yield said
+            elif row >= n_described:
+                yield ItemDescription()
+            else:
+                title = titles[row]
+                given = self._publications.given_s(row)
+                yield ItemDescription(
+                    None if title is None else str(title),
+                    tuple(publishers[row] or ()),
+                    tuple(keywords[row] or ()),
+                    None if given == NEVER_S else given,
+                )
 
     def bearers(self, column: NameColumn, wanted: Sequence[str]) -> Bool[np.ndarray, " items"]:
         """Items that bear one of the names.
@@ -226,17 +260,21 @@ class Catalogue:
             self._n_deleted += int(deleted) - int(self._is_deleted[row])
             self._is_deleted[row] = deleted
 
-    def _lists(self) -> dict[NameColumn, dict[str, Int32[np.ndarray, " rows"]]]:
+    def _lists(self) -> dict[NameColumn, dict[str, Int32[np.ndarray, " _"]]]:
         if self._bearers is None:
             found = {column: _lists_of(self._table, column) for column in COLUMNS}
             for row, said in self._said.items():
                 for column in COLUMNS:
                     before = ()
                     if row < len(self._table) and column in self._table.columns:
-                        before = tuple(self._table[column].item(row).drop_nulls().to_list())
+                        before = tuple(self._table[column].item(row).to_list())
                     _move(found[column], row, before, said.names(column))
             self._bearers = found
         return self._bearers
+
+
+def _values(table: pl.DataFrame, column: str) -> list[Any]:
+    return table[column].to_list() if column in table.columns else [None] * len(table)
 
 
 def _names_as_lists(items: pl.DataFrame) -> pl.DataFrame:
@@ -248,11 +286,11 @@ def _names_as_lists(items: pl.DataFrame) -> pl.DataFrame:
             names = pl.col(column)
             if not isinstance(items.schema[column], pl.List):
                 names = pl.concat_list(names.cast(pl.String))
-            lists.append(names.cast(pl.List(pl.String)).fill_null([]))
+            lists.append(names.cast(pl.List(pl.String)).list.drop_nulls().fill_null([]))
     return items.select(kept).with_columns(lists)
 
 
-def _lists_of(table: pl.DataFrame, column: NameColumn) -> dict[str, Int32[np.ndarray, " rows"]]:
+def _lists_of(table: pl.DataFrame, column: NameColumn) -> dict[str, Int32[np.ndarray, " _"]]:
     """The rows that bear each name of a column, ascending."""
     if column not in table.columns:
         return {}
@@ -265,7 +303,7 @@ def _lists_of(table: pl.DataFrame, column: NameColumn) -> dict[str, Int32[np.nda
 
 
 def _move(
-    lists: dict[str, Int32[np.ndarray, " rows"]],
+    lists: dict[str, Int32[np.ndarray, " _"]],
     row: int,
     before: Sequence[str],
     after: Sequence[str],

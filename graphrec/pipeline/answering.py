@@ -21,7 +21,7 @@ Failures are caught at these borders alone and logged with their traces. What a 
 an answer from the future (`LeakageError`), which no slate may hide.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, runtime_checkable
 
@@ -30,7 +30,7 @@ from jaxtyping import Bool, Int32
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, LeakageError
-from graphrec.events.catalogue import Catalogue
+from graphrec.events.catalogue import Catalogue, ItemDescription
 from graphrec.events.dataset import Dataset
 from graphrec.events.history import LiveHistory
 from graphrec.events.ids import Key
@@ -209,6 +209,18 @@ class Pipeline:
         self.catalogue.absorb(events)
         if len(events):
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
+
+    def describe_items(
+        self, said: Mapping[int, ItemDescription], deleted: Collection[int] = ()
+    ) -> None:
+        """Replace what is known of items, by row, and have others shown no more.
+
+        Args:
+            said: Descriptions; an item that was deleted is shown again.
+            deleted: Rows of items that no slate is to show, whatever is said of them here.
+        """
+        self.catalogue.put(said)
+        self.catalogue.delete(deleted)
 
     def absorb_stream(self, name: str, events: Interactions) -> None:
         """Let the ranker's features know events of another stream, such as likes.

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from graphrec.serving.catalogue_doors import add_catalogue_doors
 from graphrec.serving.event_doors import add_event_doors
 from graphrec.serving.guarding import guard
 from graphrec.serving.keys import KeyFile
@@ -48,5 +49,6 @@ def build_app(
     metrics.watch(app)
     add_event_doors(app, service, limits, guard(keys, "write"))
     add_slate_doors(app, service, guard(keys, "read"))
+    add_catalogue_doors(app, service, limits, guard(keys, "read"), guard(keys, "write"))
     add_state_doors(app, service, metrics, guard(keys, "admin"))
     return app

@@ -1,7 +1,6 @@
 """The engine: follows a log of entries and answers from the state that they lead to."""
 
 import copy
-import json
 import logging
 import threading
 import time
@@ -12,35 +11,12 @@ from typing import Final, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.errors import DataError, GraphrecError
+from graphrec.serving.changes import Change, LoggedEntry, change_of
 from graphrec.serving.left_right import LeftRight
-from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.state import LiveState
 
 _LOG = logging.getLogger(__name__)
 _SKIPPED_KEPT: Final = 100
-
-
-class LoggedEntry(Protocol):
-    """What the engine reads of an entry."""
-
-    @property
-    def seq(self) -> int:
-        """Its number in the log."""
-
-    @property
-    def kind(self) -> str:
-        """What it is about; `event` is learnt, `user_deleted` forgotten."""
-
-    @property
-    def key(self) -> str:
-        """Id of what it is about."""
-
-    @property
-    def time_s(self) -> int:
-        """When it happened, UTC seconds."""
-
-    @property
-    def body(self) -> str:
-        """JSON."""
 
 
 class ReadLog(Protocol):
@@ -164,54 +140,46 @@ class Engine:
             self._poked.wait(self._settings.poll_s)
 
     def _apply(self, entries: Sequence[LoggedEntry]) -> None:
-        events: list[tuple[int, LiveEvent]] = []
+        changes: list[tuple[int, Change]] = []
         for entry in entries:
             if entry.kind == "user_deleted":
-                self._learn(events)
-                events = []
+                self._learn(changes)
+                changes = []
                 self._forget(entry.key)
-            elif (event := self._event(entry)) is not None:
-                events.append((entry.seq, event))
-        self._learn(events)
+            elif (change := self._change(entry)) is not None:
+                changes.append((entry.seq, change))
+        self._learn(changes)
         last_seq = entries[-1].seq
         self._states.change(lambda state: setattr(state, "seq", last_seq))
         with self._applied:
             self._applied_seq = entries[-1].seq
             self._applied.notify_all()
 
-    def _event(self, entry: LoggedEntry) -> LiveEvent | None:
-        """The event that an entry tells of, if it can be learnt."""
-        if entry.kind != "event":
-            return None
+    def _change(self, entry: LoggedEntry) -> Change | None:
+        """What an entry changes, if it can be learnt."""
         try:
-            said = json.loads(entry.body)
-            event = LiveEvent(
-                entry.time_s,
-                said["event_type"],
-                said["user_id"],
-                said["item_id"],
-                float(said.get("weight", 1.0)),
-            )
-            with self._states.read() as state:
-                state.refuse([event])
+            change = change_of(entry)
+            if change is not None:
+                with self._states.read() as state:
+                    state.refuse([change])
         except (GraphrecError, ValueError, KeyError, TypeError) as error:
             self._skip(entry.seq, error)
             return None
-        return event
+        return change
 
-    def _learn(self, events: Sequence[tuple[int, LiveEvent]]) -> None:
-        """Learn events together; where that fails, halves of them, down to the one that fails."""
-        if not events:
+    def _learn(self, changes: Sequence[tuple[int, Change]]) -> None:
+        """Learn changes together; where that fails, halves of them, down to the one that fails."""
+        if not changes:
             return
         try:
-            self._states.change(lambda state: state.apply([event for _, event in events]), _twin)
-        except Exception as error:  # noqa: BLE001 — one event must not stop all that follow
-            if len(events) == 1:
-                self._skip(events[0][0], error)
+            self._states.change(lambda state: state.apply([one for _, one in changes]), _twin)
+        except Exception as error:  # noqa: BLE001 — one change must not stop all that follow
+            if len(changes) == 1:
+                self._skip(changes[0][0], error)
                 return
-            middle = len(events) // 2
-            self._learn(events[:middle])
-            self._learn(events[middle:])
+            middle = len(changes) // 2
+            self._learn(changes[:middle])
+            self._learn(changes[middle:])
 
     def _forget(self, user_id: str) -> None:
         self._states.change(lambda state: state.forget_user(user_id), _twin)
