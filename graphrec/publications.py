@@ -40,7 +40,7 @@ class Publications:
     def redate(self, rows: Int32[np.ndarray, " some"], given_s: Int64[np.ndarray, " some"]) -> None:
         """Give items, each once, other dates; with `NEVER_S` their first event is to tell."""
         end = int(rows.max(initial=-1)) + 1
-        self._grow(end)
+        self.widen(end)
         self._n_described = max(self._n_described, end)
         self._given_s[rows] = given_s
         self._published_s[rows] = np.where(given_s == NEVER_S, self._first_s[rows], given_s)
@@ -59,7 +59,7 @@ class Publications:
         Returns:
             Rows that had no date, and rows whose date turned out to be earlier; each once.
         """
-        self._grow(events.n_items)
+        self.widen(events.n_items)
         row = events.item_row
         earlier = events.time_s < self._first_s[row]
         if not earlier.any():
@@ -71,7 +71,8 @@ class Publications:
         self._published_s[changed] = self._first_s[changed]
         return changed[is_new], changed[~is_new]
 
-    def _grow(self, n_items: int) -> None:
+    def widen(self, n_items: int) -> None:
+        """Have so many rows, at least."""
         n_more = n_items + n_items // 4 - len(self._published_s)
         if n_items > len(self._published_s):
             more = np.full(n_more, NEVER_S, np.int64)

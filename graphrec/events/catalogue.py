@@ -1,7 +1,7 @@
 """What is known of items, as it stands now: described by a table, and by what was said since."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -192,9 +192,7 @@ class Catalogue:
     def absorb(self, events: Interactions) -> None:
         """Count events, and date items that have no date of their own."""
         self._publications.absorb(events)
-        if self.n_items > len(self._n_events):
-            more = self.n_items * 5 // 4 - len(self._n_events)
-            self._n_events = np.pad(self._n_events, (0, more))
+        self._widen(events.n_items)
         np.add.at(self._n_events, events.item_row, 1)
 
     def put(self, said: Mapping[int, ItemDescription]) -> None:
@@ -207,14 +205,13 @@ class Catalogue:
         given = [NEVER_S if one.published_s is None else one.published_s for one in said.values()]
         rows = np.array(list(said), np.int32)
         self._publications.redate(rows, np.array(given, np.int64))
-        if self.n_items > len(self._n_events):
-            more = self.n_items * 5 // 4 - len(self._n_events)
-            self._n_events = np.pad(self._n_events, (0, more))
+        self._widen(self.n_items)
         if self._n_deleted:
             self._mark(said, deleted=False)
 
-    def delete(self, rows: Iterable[int]) -> None:
+    def delete(self, rows: Collection[int]) -> None:
         """Have items shown no more; what is known of them stays."""
+        self._widen(max(rows, default=-1) + 1)
         self._mark(rows, deleted=True)
 
     def settle(self) -> None:
@@ -251,6 +248,12 @@ class Catalogue:
         for row, said in self._said.items():
             given[row] = said.published_s
         return pl.Series(given, dtype=pl.Int64)
+
+    def _widen(self, n_items: int) -> None:
+        self._publications.widen(n_items)
+        if self.n_items > len(self._n_events):
+            more = self.n_items * 5 // 4 - len(self._n_events)
+            self._n_events = np.pad(self._n_events, (0, more))
 
     def _mark(self, rows: Iterable[int], *, deleted: bool) -> None:
         for row in rows:
