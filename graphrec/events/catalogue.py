@@ -13,7 +13,7 @@ from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError
 from graphrec.events.dataset import Dataset
 from graphrec.publications import Publications
-from graphrec.stages import Interactions
+from graphrec.stages import DescribedItems, Interactions
 
 NameColumn = Literal["publisher", "keywords"]
 COLUMNS: Final[tuple[NameColumn, ...]] = ("publisher", "keywords")
@@ -64,6 +64,8 @@ class Catalogue:
         self._is_deleted = np.zeros(0, np.bool_)
         self._n_deleted = 0
         self._bearers: dict[NameColumn, dict[str, Int32[np.ndarray, " _"]]] | None = None
+        self._name_row: dict[NameColumn, dict[str, int]] | None = None
+        self._later_names: dict[NameColumn, list[str]] = {column: [] for column in COLUMNS}
         if IS_DELETED in dataset.items.columns:
             gone = dataset.items[IS_DELETED].fill_null(value=False).to_numpy()
             self._mark(np.flatnonzero(gone).tolist(), deleted=True)
@@ -77,13 +79,16 @@ class Catalogue:
         twin._said = dict(self._said)
         twin._publications = copy.deepcopy(self._publications, memo)
         twin._n_events, twin._is_deleted = self._n_events.copy(), self._is_deleted.copy()
+        twin._later_names = {column: list(own) for column, own in self._later_names.items()}
+        if self._name_row is not None:
+            twin._name_row = {column: dict(rows) for column, rows in self._name_row.items()}
         if self._bearers is not None:
             twin._bearers = {column: dict(lists) for column, lists in self._bearers.items()}
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the lists of names, which follow from the rest."""
-        return vars(self) | {"_bearers": None}
+        """All but the lists and rows of names, which follow from the rest."""
+        return vars(self) | {"_bearers": None, "_name_row": None}
 
     def __setstate__(self, kept: Mapping[str, Any]) -> None:
         """Take what was kept."""
@@ -195,6 +200,28 @@ class Catalogue:
         self._widen(events.n_items)
         np.add.at(self._n_events, events.item_row, 1)
 
+    def described(self, rows: Collection[int] | Mapping[int, object]) -> DescribedItems:
+        """What is known of some items, names by their rows; a name that had none gets the next."""
+        ascending = sorted(rows)
+        ptr, row = {}, {}
+        for column in COLUMNS:
+            names = [tuple(dict.fromkeys(self.names(column, one))) for one in ascending]
+            ptr[column] = np.cumsum([0, *map(len, names)]).astype(np.int64)
+            number = (self._row_of(column, name) for own in names for name in own)
+            row[column] = np.fromiter(number, np.int32)
+        given = [self._publications.given_s(one) for one in ascending]
+        known = self._rows_of_names()
+        return DescribedItems(
+            np.array(ascending, np.int32),
+            np.array(given, np.int64),
+            ptr["publisher"],
+            row["publisher"],
+            ptr["keywords"],
+            row["keywords"],
+            len(known["publisher"]),
+            len(known["keywords"]),
+        )
+
     def put(self, said: Mapping[int, ItemDescription]) -> None:
         """Replace all that is known of items, by row; those that were deleted are shown again."""
         lists = self._lists()
@@ -217,6 +244,7 @@ class Catalogue:
     def settle(self) -> None:
         """List the items of every name now, which the first question or change does otherwise."""
         self._lists()
+        self._rows_of_names()
 
     def table(self, items: pl.DataFrame) -> pl.DataFrame:
         """An items table with what was said since in it.
@@ -248,6 +276,26 @@ class Catalogue:
         for row, said in self._said.items():
             given[row] = said.published_s
         return pl.Series(given, dtype=pl.Int64)
+
+    def _row_of(self, column: NameColumn, name: str) -> int:
+        rows = self._rows_of_names()[column]
+        if name not in rows:
+            rows[name] = len(rows)
+            self._later_names[column].append(name)
+        return rows[name]
+
+    def _rows_of_names(self) -> dict[NameColumn, dict[str, int]]:
+        if self._name_row is None:
+            self._name_row = {
+                column: {
+                    name: row
+                    for row, name in enumerate(
+                        [*_lists_of(self._table, column), *self._later_names[column]]
+                    )
+                }
+                for column in COLUMNS
+            }
+        return self._name_row
 
     def _widen(self, n_items: int) -> None:
         self._publications.widen(n_items)

@@ -47,6 +47,7 @@ from graphrec.stages import (
     CandidateSource,
     Eligibility,
     Interactions,
+    LearnsItems,
     Queries,
     Ranker,
     SeenPolicy,
@@ -215,12 +216,19 @@ class Pipeline:
     ) -> None:
         """Replace what is known of items, by row, and have others shown no more.
 
+        Every stage that reads descriptions learns them; `absorb` has to have told of the rows.
+
         Args:
             said: Descriptions; an item that was deleted is shown again.
             deleted: Rows of items that no slate is to show, whatever is said of them here.
         """
         self.catalogue.put(said)
         self.catalogue.delete(deleted)
+        items = self.catalogue.described(said)
+        stages: tuple[object, ...] = (self._source, self._ranker, self._fallback, self._arranger)
+        for stage in stages:
+            if isinstance(stage, LearnsItems) and len(items):
+                stage.learn_items(items)
 
     def absorb_stream(self, name: str, events: Interactions) -> None:
         """Let the ranker's features know events of another stream, such as likes.

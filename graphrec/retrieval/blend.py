@@ -15,9 +15,11 @@ from graphrec.kernels.merging import merge_lists
 from graphrec.stages import (
     Candidates,
     CandidateSource,
+    DescribedItems,
     Eligibility,
     Evidence,
     Interactions,
+    LearnsItems,
     Queries,
 )
 
@@ -194,6 +196,12 @@ class BlendedSource:
         """Let every source absorb `events`."""
         for source in self._sources:
             source.absorb(events)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Let the sources that read descriptions learn new ones."""
+        for source in self._sources:
+            if isinstance(source, LearnsItems):
+                source.learn_items(items)
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Summed weight / (rank_constant + place) of every item, 0 where it is in no list."""

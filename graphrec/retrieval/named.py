@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32
 
-from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Queries
+from graphrec.stages import (
+    Candidates,
+    CandidateSource,
+    DescribedItems,
+    Eligibility,
+    Interactions,
+    LearnsItems,
+    Queries,
+)
 
 
 class NamedSource:
@@ -37,6 +45,11 @@ class NamedSource:
     def absorb(self, events: Interactions) -> None:
         """Let the source absorb `events`."""
         self.source.absorb(events)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Let the source learn descriptions, if it reads any."""
+        if isinstance(self.source, LearnsItems):
+            self.source.learn_items(items)
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """The source's scores."""

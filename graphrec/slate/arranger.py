@@ -9,7 +9,7 @@ from graphrec.errors import DataError
 from graphrec.slate.demotion import ShownMemory, demote, times_shown
 from graphrec.slate.dpp import order_by_dpp
 from graphrec.slate.exploration import ArmCounts, Arms, Explorer
-from graphrec.slate.facts import ItemFacts
+from graphrec.slate.facts import ItemFacts, learnt
 from graphrec.slate.filling import Filled, fill_places
 from graphrec.slate.layout import Placed, lay_out
 from graphrec.slate.mmr import order_by_mmr
@@ -18,7 +18,7 @@ from graphrec.slate.relevance import scale_relevance
 from graphrec.slate.rules import Rules
 from graphrec.slate.settings import SlateSettings
 from graphrec.slate.similarity import ItemSimilarity
-from graphrec.stages import Candidates, Decision, Queries, Slate
+from graphrec.stages import Candidates, Decision, DescribedItems, Queries, Slate
 
 
 class SlateArranger:
@@ -58,6 +58,15 @@ class SlateArranger:
         self._rules = Rules(facts, settings.rules)
         self._similarity = ItemSimilarity(facts, settings.similarity)
         self._notes = self._standing_notes()
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Replace the publishers and keywords of items, where the catalogue has any.
+
+        A rule is of those names that its settings named at first.
+        """
+        self._facts = learnt(self._facts, items)
+        self._rules = Rules(self._facts, self._settings.rules)
+        self._similarity.learn_items(self._facts, items)
 
     def arrange(self, queries: Queries, candidates: Candidates, k: int) -> Slate:
         """Make a slate of at most `k` places for each query.
