@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from graphrec.errors import GraphrecError, UnknownIdError
 from graphrec.events.ids import Key
 from graphrec.pipeline import Pipeline, Request
+from graphrec.serving.changes import LiveEvent
+from graphrec.serving.describing import Descriptions
 from graphrec.serving.entries import Forgotten, NewEntry, Receipt, canonical_json
 from graphrec.serving.following import Engine
 from graphrec.serving.messages import (
@@ -27,7 +29,7 @@ from graphrec.serving.messages import (
     WatchedOut,
 )
 from graphrec.serving.recorded import Question, RecordedQuestions
-from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.state import LiveState
 from graphrec.stages import Queries
 
 _SHOWN_LETTERS = 100
@@ -86,6 +88,11 @@ class Service:
         self._settings = settings or ServiceSettings()
         self._clock = clock
         self.recorded = RecordedQuestions()
+
+    @property
+    def descriptions(self) -> Descriptions:
+        """What is said and known of items and users."""
+        return Descriptions(self._log.submit, self._engine, self._clock)
 
     def record(self, said: Sequence[object]) -> "Future[EventsOut]":
         """Make events durable; those that are refused leave no trace, and the others are stored.
