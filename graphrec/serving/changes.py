@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from graphrec.errors import DataError
 from graphrec.events.catalogue import ItemDescription
-from graphrec.events.ids import Key
+from graphrec.events.dataset import Dataset
+from graphrec.events.ids import IdMap, Key
+from graphrec.events.log import EdgeType, NodeType
 
 Property = str | bool | int | float
 
@@ -111,6 +114,32 @@ def change_of(entry: LoggedEntry) -> Change | None:
         case "item_deleted":
             return ItemDeleted(said["item_id"])
     return UserPut(said["user_id"], dict(said["properties"]))
+
+
+def kinds_of(dataset: Dataset) -> dict[str, EdgeType]:
+    """What users may do with items, by name."""
+    return {
+        kind.name: kind
+        for kind in dataset.log.edge_types
+        if kind.source == "user" and kind.target == "item"
+    }
+
+
+def refuse_change(
+    change: Change, kinds: Mapping[str, EdgeType], ids: Mapping[NodeType, IdMap]
+) -> None:
+    """Check that a change can be learnt.
+
+    Raises:
+        DataError: An event is of a kind that the log does not have.
+        UnknownIdError: An id is text where the log's are integers, or the other way round.
+    """
+    if isinstance(change, LiveEvent) and change.kind not in kinds:
+        raise DataError(f"no event type {change.kind!r} — there are {', '.join(kinds)}")
+    if isinstance(change, LiveEvent | UserPut):
+        ids["user"].refuse(change.user_id)
+    if not isinstance(change, UserPut):
+        ids["item"].refuse(change.item_id)
 
 
 def _description(said: Mapping[str, object]) -> ItemDescription:

@@ -4,13 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from graphrec.errors import DataError, UnknownIdError
+from graphrec.errors import UnknownIdError
 from graphrec.events.catalogue import ItemDescription
 from graphrec.events.ids import Key
-from graphrec.events.log import LEARNT_ROLES, EdgeType
+from graphrec.events.log import LEARNT_ROLES
 from graphrec.events.user_properties import properties_of
 from graphrec.pipeline import Pipeline
-from graphrec.serving.changes import Change, ItemDeleted, ItemPut, LiveEvent, Property, UserPut
+from graphrec.serving.changes import (
+    Change,
+    ItemDeleted,
+    ItemPut,
+    LiveEvent,
+    Property,
+    UserPut,
+    kinds_of,
+    refuse_change,
+)
 from graphrec.serving.prefixes import SortedTexts
 from graphrec.serving.search import SearchIndex
 from graphrec.stages import Interactions
@@ -32,11 +41,7 @@ class LiveState:
         self.seq = 0
         self.model = model
         dataset = pipeline.dataset
-        self._kinds: Mapping[str, EdgeType] = {
-            kind.name: kind
-            for kind in dataset.log.edge_types
-            if kind.source == "user" and kind.target == "item"
-        }
+        self._kinds = kinds_of(dataset)
         self.settle()
         self.search = SearchIndex(pipeline.catalogue)
         users = dataset.ids["user"].keys.drop_nulls().to_list()
@@ -55,16 +60,8 @@ class LiveState:
             DataError: An event is of a kind that the log does not have.
             UnknownIdError: An id is text where the log's are integers, or the other way round.
         """
-        ids = self.pipeline.dataset.ids
         for change in changes:
-            if isinstance(change, LiveEvent) and change.kind not in self._kinds:
-                raise DataError(
-                    f"no event type {change.kind!r} — there are {', '.join(self._kinds)}"
-                )
-            if isinstance(change, LiveEvent | UserPut):
-                ids["user"].refuse(change.user_id)
-            if not isinstance(change, UserPut):
-                ids["item"].refuse(change.item_id)
+            refuse_change(change, self._kinds, self.pipeline.dataset.ids)
 
     def forget_user(self, user_id: Key) -> None:
         """Cut the tie between a user and what they did: they are as if they had never come.
