@@ -182,8 +182,8 @@ class Engine:
         if self._clock is None or time.monotonic() < self._next_ageing_s:
             return
         self._next_ageing_s = time.monotonic() + self._settings.age_every_s
-        now_s = int(self._clock())
         try:
+            now_s = int(self._clock())
             self._states.change(lambda state: state.advance(now_s), _twin)
         except Exception:  # noqa: BLE001 — a state that cannot age must not stop what follows
             _LOG.exception("the state could not age and stays as it is")
