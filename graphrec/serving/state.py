@@ -98,8 +98,7 @@ class LiveState:
         ids = self.pipeline.dataset.ids
         user = np.array([ids["user"].add(event.user_id) for event in events], np.int32)
         item = np.array([ids["item"].add(event.item_id) for event in events], np.int32)
-        role = np.array([self._kinds[event.kind].role for event in events], object)
-        is_learnt = np.isin(role, list(LEARNT_ROLES)) if len(events) else np.zeros(0, bool)
+        is_learnt = np.array([self._kinds[one.kind].role in LEARNT_ROLES for one in events], bool)
         every = Interactions(
             np.array([event.time_s for event in events], np.int64),
             user,

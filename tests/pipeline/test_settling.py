@@ -8,7 +8,7 @@ from graphrec.events.world import WorldSettings, generate_world
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
 from graphrec.pipeline import Pipeline, Request
-from graphrec.pipeline.settling import advance_stages, settle_stages
+from graphrec.pipeline.settling import StageCare
 from graphrec.retrieval.trending import TrendingSource
 
 DAY_S = 86_400
@@ -44,8 +44,9 @@ def dataset() -> Dataset:
 
 def test_stages_are_told_what_they_can_do_and_others_nothing():
     able = Stage()
-    settle_stages([None, object(), able], 7)
-    advance_stages([None, object(), able], 50)
+    care = StageCare.of([None, object(), able])
+    care.settle(7)
+    care.advance(50)
     assert able.told == [("grow", 7), ("settle",), ("advance", 50)]
 
 
