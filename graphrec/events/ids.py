@@ -143,7 +143,7 @@ class IdMap:
             UnknownIdError: The map is of integers and the key is none, or the other way round.
         """
         of_integers = self._settled.dtype.is_integer()
-        if len(self) and of_integers != isinstance(key, int) and self._find(key) is None:
+        if of_integers != isinstance(key, int) and len(self) and self._find(key) is None:
             kind = "integers" if of_integers else "text"
             raise UnknownIdError(
                 f"{self._what} {key!r} cannot be added — {self._what} ids are {kind}"

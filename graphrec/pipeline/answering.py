@@ -38,7 +38,7 @@ from graphrec.pipeline.describing import ItemWords
 from graphrec.pipeline.explaining import PastNames, Recommendation, Watched, effects_of
 from graphrec.pipeline.notes import Notes
 from graphrec.pipeline.refusing import refuse_lost, without_refused
-from graphrec.pipeline.settling import advance_stages, settle_stages
+from graphrec.pipeline.settling import StageCare
 from graphrec.pipeline.top_up import topped_up
 from graphrec.retrieval.blend import nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
@@ -124,6 +124,7 @@ class Pipeline:
         self._ranker = ranker
         self._arranger = arranger
         self._fallback = fallback
+        self._care = StageCare.of((source, ranker, arranger, fallback))
         self._n_candidates = n_candidates
         watched = dataset.log.interactions() if events is None else events
         known = watched.take(watched.time_s < self.cut_s)
@@ -226,7 +227,7 @@ class Pipeline:
         self.catalogue.put(said)
         self.catalogue.delete(deleted)
         items = self.catalogue.described(said)
-        for stage in self._stages:
+        for stage in (self._source, self._ranker, self._fallback, self._arranger):
             if isinstance(stage, LearnsItems) and len(items):
                 stage.learn_items(items)
 
@@ -261,7 +262,7 @@ class Pipeline:
         ranker: object = self._ranker
         if isinstance(ranker, _StreamAbsorbing):
             ranker.tell_streams(self.cut_s)
-        settle_stages(self._stages, self.catalogue.n_items)
+        self._care.settle(self.catalogue.n_items)
         for ids in self.dataset.ids.values():
             ids.settle()
 
@@ -271,11 +272,7 @@ class Pipeline:
         Answers are then as of stages that learnt the same events anew and read them at `now_s`
         (UTC seconds). `cut_s` and what a question sees stay: a question brings its own time.
         """
-        advance_stages(self._stages, now_s)
-
-    @property
-    def _stages(self) -> tuple[object, ...]:
-        return self._source, self._ranker, self._arranger, self._fallback
+        self._care.advance(now_s)
 
     def describe(
         self, slate: Slate, query: int, queries: Queries | None = None

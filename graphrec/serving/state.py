@@ -143,8 +143,7 @@ class LiveState:
         events = [event for event, _, _ in told]
         user = np.array([row for _, row, _ in told], np.int32)
         item = np.array([row for _, _, row in told], np.int32)
-        role = np.array([self._kinds[event.kind].role for event in events], object)
-        is_learnt = np.isin(role, list(LEARNT_ROLES)) if events else np.zeros(0, bool)
+        is_learnt = np.array([self._kinds[one.kind].role in LEARNT_ROLES for one in events], bool)
         every = Interactions(
             np.array([event.time_s for event in events], np.int64),
             user,

@@ -38,6 +38,7 @@ def dataset() -> Dataset:
         ({"allow": ()}, [False] * 4),
         ({"deny": ("a",)}, [False, True, True, True]),
         ({"publishers": ("Fox",)}, [False, True, True, False]),
+        ({"publishers": ("Fox", "Pixar")}, [True, True, True, False]),
         ({"keywords": ("toy", "space")}, [True, True, False, True]),
         ({"keywords": ("toy",), "deny": ("a",)}, [False, False, False, True]),
         # Ages at day 100: a 90 days (first event), b 60, c 10, d not out for another 100.
