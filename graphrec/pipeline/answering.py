@@ -227,7 +227,8 @@ class Pipeline:
         self.catalogue.put(said)
         self.catalogue.delete(deleted)
         items = self.catalogue.described(said)
-        for stage in (self._source, self._ranker, self._fallback, self._arranger):
+        stages: tuple[object, ...] = (self._source, self._ranker, self._fallback, self._arranger)
+        for stage in stages:
             if isinstance(stage, LearnsItems) and len(items):
                 stage.learn_items(items)
 
