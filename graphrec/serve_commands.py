@@ -1,9 +1,12 @@
 """`graphrec serve` and `graphrec keys`: the live engine, and who may use it."""
 
 import logging
+import os
+from collections.abc import Mapping
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,7 +16,7 @@ from graphrec.errors import SettingsError
 
 if TYPE_CHECKING:
     from graphrec.pipeline import Pipeline
-    from graphrec.serving.opening import Opened
+    from graphrec.serving.opening import Opened, ServeSettings
 
 NEEDS_SERVE = (
     "serving needs FastAPI, Uvicorn and SQLAlchemy — pip install 'graphrec[serve]' adds them"
@@ -51,44 +54,34 @@ def serve(
 ) -> None:
     """Take events over HTTP and answer with recommendations that know of them.
 
+    Every setting of the file is also an environment variable: GRAPHREC_PORT, GRAPHREC_LOG__URL.
+    The environment outweighs the file, and options outweigh both.
+
     [bold]Example[/]
 
       graphrec serve --open
 
-      curl -X POST localhost:8000/v1/events -d '{"event_id": "1", "event_type": "watch",
+      curl localhost:8000/v1/events --json '{"event_id": "1", "event_type": "watch",
       "user_id": "user-17", "item_id": "video-2"}'
     """
     _refuse_missing_packages()
-    import uvicorn
-
-    from graphrec.experiment.reading import read_yaml, settings_of
+    from graphrec.serving.listening import bound_socket, listen
     from graphrec.serving.logs import log_as_json
-    from graphrec.serving.opening import ServeSettings, opened
+    from graphrec.serving.opening import opened
 
-    said = {} if settings is None else dict(read_yaml(settings) or {})
-    given = {"host": host, "port": port, "keys": None if keys is None else str(keys)}
-    said |= {name: value for name, value in given.items() if value is not None}
-    if log is not None:
-        said["log"] = {**said.get("log", {}), "url": log}
-    if data is None:
-        said["service"] = {"clock": "log", **said.get("service", {})}
-    chosen = settings_of(ServeSettings, said, "serve" if settings is None else str(settings))
+    given = {"data": data, "pipeline": pipeline, "keys": keys, "host": host, "port": port}
+    chosen = _settings(settings, {**given, "log.url": log})
     _refuse_unclear_door(chosen.keys, open_door=open_door)
-    with opened(_pipeline(data, pipeline), chosen) as server:
+    if check:
+        raise typer.Exit(_told_findings(chosen))
+    with (
+        closing(bound_socket(chosen.host, chosen.port)) as bound,
+        opened(_pipeline(chosen.data, chosen.pipeline), chosen) as server,
+    ):
         _tell_what_is_known(server)
-        if check:
-            terminal.out().print("everything opens", soft_wrap=True)
-            return
         terminal.aside().print(f"http://{chosen.host}:{chosen.port}/docs", soft_wrap=True)
         log_as_json(logging.WARNING if quiet else logging.INFO)
-        uvicorn.run(
-            server.app,
-            host=chosen.host,
-            port=chosen.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=10,
-        )
+        listen(server.app, bound, chosen.listen)
 
 
 def replay(
@@ -200,6 +193,46 @@ def list_keys(
     for one in read_keys(file):
         shown.add_row(escape(one.name), ", ".join(sorted(one.scopes)))
     terminal.out().print(shown)
+
+
+def _settings(file: Path | None, options: Mapping[str, object]) -> "ServeSettings":
+    """A file's settings, over them the environment's, over them a command's options."""
+    from graphrec.experiment.layers import Layer, environment_layer, file_layer, layered
+    from graphrec.serving.opening import ServeSettings
+
+    given: dict[str, Any] = {}
+    for path, value in options.items():
+        if value is not None:
+            *groups, name = path.split(".")
+            place = given
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[name] = value
+    names = {path: f"--{path.split('.')[0]}" for path in options}
+    layers = [
+        *([] if file is None else [file_layer(file)]),
+        environment_layer(ServeSettings, os.environ, "GRAPHREC_", besides=["GRAPHREC_KEY"]),
+        Layer("options", given, names),
+    ]
+    if layered(ServeSettings, layers).data is None:
+        # The demo world's events lie years back.
+        layers.insert(0, Layer("demo world", {"service": {"clock": "log"}}))
+    return layered(ServeSettings, layers)
+
+
+def _told_findings(settings: "ServeSettings") -> int:
+    """Say what opens and what does not; the exit code."""
+    from graphrec.serving.checking import check
+
+    code = 0
+    for finding in check(settings, lambda: _pipeline(settings.data, settings.pipeline)):
+        mark = "[red]failed[/]" if finding.exit_code else "[green]ok[/]"
+        line = f"{finding.what}: {mark} {escape(finding.words)}"
+        terminal.out().print(line, soft_wrap=True)
+        code = max(code, finding.exit_code)
+    words = "not everything opens" if code else "everything opens"
+    terminal.out().print(words, soft_wrap=True)
+    return code
 
 
 def _refuse_unclear_door(keys: Path | None, *, open_door: bool) -> None:

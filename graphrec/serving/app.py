@@ -7,7 +7,7 @@ from graphrec.serving.guarding import guard
 from graphrec.serving.keys import KeyFile
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.metrics import Metrics
-from graphrec.serving.problems import MEDIA_TYPE, install
+from graphrec.serving.problems import documented, install
 from graphrec.serving.service import Service
 from graphrec.serving.slate_doors import add_slate_doors
 from graphrec.serving.state_doors import add_state_doors
@@ -33,16 +33,7 @@ def build_app(
         version="1",
         docs_url="/docs",
         redoc_url=None,
-        responses={
-            status: {"content": {MEDIA_TYPE: {}}, "description": words}
-            for status, words in (
-                (401, "No key, or one that nobody holds."),
-                (403, "The key does not reach so far."),
-                (422, "A field breaks a rule."),
-                (429, "Too much at once; see Retry-After."),
-                (503, "The log cannot be reached."),
-            )
-        },
+        responses=documented(401, 403, 422, 429, 500, 503),
     )
     install(app)
     metrics.watch(app)

@@ -14,17 +14,23 @@ from graphrec.pipeline import Pipeline
 from graphrec.serving.app import DoorSettings, build_app
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.keys import KeyFile
+from graphrec.serving.listening import ListenSettings
 from graphrec.serving.service import Service, ServiceSettings
 from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.state import LiveState
+from graphrec.serving.steady import SteadyClock
 from graphrec.serving.store import EntryLog
 
 
 class ServeSettings(BaseModel):
-    """All of a server but what it recommends from."""
+    """All of a server; files lie relative to the folder that it is started in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    data: Path | None = Field(
+        None, description="Log to start from, a file or folder; null: the demo world."
+    )
+    pipeline: Path | None = Field(None, description="File of a pipeline; null: walks.")
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     keys: Path | None = Field(
@@ -34,6 +40,9 @@ class ServeSettings(BaseModel):
     following: FollowingSettings = Field(FollowingSettings(), description="How it is followed.")
     service: ServiceSettings = Field(ServiceSettings(), description="Time and events.")
     door: DoorSettings = Field(DoorSettings(), description="What a request may weigh.")
+    listen: ListenSettings = Field(
+        ListenSettings(), description="Patience with connections, and how many."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,13 @@ def opened(pipeline: Pipeline, settings: ServeSettings) -> Iterator[Opened]:
     if settings.keys is None:
         refuse_open_door(settings.host)
     keys = None if settings.keys is None else KeyFile(settings.keys)
-    with EntryLog(settings.log) as log:
+    clock = SteadyClock()
+    with EntryLog(settings.log, clock=clock) as log:
         engine = Engine(log, LiveState(pipeline), settings.following)
         n_replayed = engine.catch_up()
         engine.start()
         try:
-            service = Service(log, engine, settings.service)
+            service = Service(log, engine, settings.service, clock=clock)
             yield Opened(build_app(service, keys, settings.door), engine, n_replayed)
         finally:
             engine.close()
