@@ -71,7 +71,7 @@ def serve(
 
     given = {"data": data, "pipeline": pipeline, "keys": keys, "host": host, "port": port}
     chosen = _settings(settings, {**given, "log.url": log})
-    _refuse_unclear_door(chosen.keys, open_door=open_door)
+    _refuse_unclear_door(chosen, open_door=open_door)
     if check:
         raise typer.Exit(_told_findings(chosen))
     with (
@@ -235,14 +235,19 @@ def _told_findings(settings: "ServeSettings") -> int:
     return code
 
 
-def _refuse_unclear_door(keys: Path | None, *, open_door: bool) -> None:
-    if open_door and keys is not None:
-        raise SettingsError(f"--open and keys {keys} — one of them")
-    if keys is None and not open_door:
+def _refuse_unclear_door(settings: "ServeSettings", *, open_door: bool) -> None:
+    from graphrec.serving.opening import refuse_open_door
+
+    if open_door and settings.keys is not None:
+        raise SettingsError(f"--open and keys {settings.keys} — one of them")
+    if settings.keys is not None:
+        return
+    if not open_door:
         raise SettingsError(
             "no keys — make one by `graphrec keys add NAME` and pass --keys keys.json, or serve "
             "this machine alone by --open"
         )
+    refuse_open_door(settings.host)
 
 
 def _tell_what_is_known(server: "Opened") -> None:

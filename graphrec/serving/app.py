@@ -7,6 +7,7 @@ from graphrec.serving.guarding import guard
 from graphrec.serving.keys import KeyFile
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.metrics import Metrics
+from graphrec.serving.paths import take_any_text_in_paths
 from graphrec.serving.problems import documented, install
 from graphrec.serving.service import Service
 from graphrec.serving.slate_doors import add_slate_doors
@@ -35,6 +36,7 @@ def build_app(
         redoc_url=None,
         responses=documented(401, 403, 422, 429, 500, 503),
     )
+    take_any_text_in_paths()
     install(app)
     metrics.watch(app)
     add_event_doors(app, service, limits, guard(keys, "write"))

@@ -114,7 +114,8 @@ def test_what_cannot_be_served_is_refused(data, tmp_path, capsys, monkeypatch, w
     monkeypatch.chdir(tmp_path)
     given = [] if "--data" in words else ["--data", str(data)]
     logged = [] if "--log" in words else ["--log", f"sqlite:///{tmp_path}/log.sqlite"]
-    assert cli.main(["serve", *given, *logged, *words, "--check"]) == 2
+    code = 1 if "nothing.csv" in words else 2
+    assert cli.main(["serve", *given, *logged, *words, "--check"]) == code
     told = "".join(capsys.readouterr())
     assert message in told.replace("\n", " ") and "secret" not in told
     assert cli.main(["serve", *given, *logged, *words]) == 2
@@ -143,11 +144,58 @@ def test_keys_are_made_listed_and_revoked(tmp_path, capsys, monkeypatch):
     assert "nobody is called 'shop'" in capsys.readouterr().err
 
 
-def test_settings_in_a_file_hold_and_words_outweigh_them(data, tmp_path, capsys):
+def test_settings_in_a_file_hold_and_words_outweigh_them(data, tmp_path, capsys, monkeypatch):
     file = tmp_path / "serve.yaml"
     file.write_text(f"log: {{url: 'sqlite:///{tmp_path}/l.sqlite'}}\nport: 70000\n")
     words = ["serve", "--data", str(data), "--settings", str(file), "--open", "--check"]
     assert cli.main(words) == 2
     assert "port" in capsys.readouterr().err
-    assert cli.main([*words, "--port", "7000"]) == 0
+    port = free_port()
+    assert cli.main([*words, "--port", str(port)]) == 0
     assert (tmp_path / "l.sqlite").exists()
+    monkeypatch.setenv("GRAPHREC_PORT", "66000")
+    capsys.readouterr()
+    assert cli.main(words) == 2
+    assert "GRAPHREC_PORT: '66000' — Input should be less" in capsys.readouterr().err
+    monkeypatch.setenv("GRAPHREC_PORT", str(port))
+    monkeypatch.setenv("GRAPHREC_LOG__URL", f"sqlite:///{tmp_path}/environment.sqlite")
+    assert cli.main(words) == 0
+    assert (tmp_path / "environment.sqlite").exists()
+    assert cli.main([*words, "--log", f"sqlite:///{tmp_path}/option.sqlite"]) == 0
+    assert (tmp_path / "option.sqlite").exists()
+
+
+def test_a_check_says_all_that_does_not_hold(data, tmp_path, capsys):
+    port = free_port()
+    words = ["serve", "--data", str(data), "--open", "--port", str(port), "--check"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert cli.main([*words, "--log", f"sqlite:///{tmp_path}/none/log.sqlite"]) == 2
+    told = capsys.readouterr().out
+    assert "data: ok 5 events" in told and "not everything opens" in told
+    assert "log: failed" in told and "the folder must be there" in told
+    assert f"port: failed cannot listen on 127.0.0.1, port {port}" in told
+    assert cli.main([*words, "--log", f"sqlite:///{tmp_path}/none/log.sqlite"]) == 1
+
+
+def test_a_check_refuses_keys_that_others_may_write(data, tmp_path, capsys):
+    keys = tmp_path / "keys.json"
+    assert cli.main(["keys", "add", "shop", "--file", str(keys)]) == 0
+    keys.chmod(0o666)
+    words = ["serve", "--data", str(data), "--keys", str(keys), "--port", str(free_port())]
+    words += ["--log", f"sqlite:///{tmp_path}/log.sqlite", "--check"]
+    assert cli.main(words) == 2
+    assert "mode 666 lets others write it" in capsys.readouterr().out
+    keys.chmod(0o600)
+    assert cli.main(words) == 0
+    assert f"keys: ok 1 in {keys}" in capsys.readouterr().out
+
+
+def test_a_check_counts_the_files_that_connections_take(data, tmp_path, capsys, monkeypatch):
+    words = ["serve", "--data", str(data), "--open", "--port", str(free_port())]
+    words += ["--log", f"sqlite:///{tmp_path}/log.sqlite", "--check"]
+    monkeypatch.setenv("GRAPHREC_LISTEN__CONNECTIONS", "1000000")
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 1024))
+    assert cli.main(words) == 1
+    assert "this process may open 1,024 files — 2,000,064" in capsys.readouterr().out
