@@ -23,7 +23,6 @@ def server(tmp_path):
     yield found
     found.process.kill()
     found.process.wait()
-    found.process.stderr.close()
 
 
 def half_sent(port, number):
@@ -92,5 +91,5 @@ def test_no_trace_of_a_failure_is_left_when_the_server_ends(server):
     call(server.port, "/v1/events", event(1))
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(10) == 0
-    told = server.process.stderr.read()
+    told = server.lines.read_text()
     assert "Traceback" not in told and "no more requests are taken" in told

@@ -42,14 +42,16 @@ class Server:
     def __init__(self, data, folder):
         self.port = free_port()
         words = ["--data", str(data), "--log", f"sqlite:///{folder}/log.sqlite", "--open"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "graphrec", "serve", *words, "--port", str(self.port)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        # A file, since a pipe that nobody reads would stop the server once it is full.
+        self.lines = folder / "server.log"
+        with self.lines.open("a") as lines:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "graphrec", "serve", *words, "--port", str(self.port)],
+                stderr=lines,
+            )
         deadline = time.monotonic() + 60
         while not self.is_ready():
-            assert self.process.poll() is None, self.process.stderr.read()
+            assert self.process.poll() is None, self.lines.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
@@ -61,9 +63,7 @@ class Server:
 
     def end(self, how):
         self.process.send_signal(how)
-        code = self.process.wait(20)
-        self.process.stderr.close()
-        return code
+        return self.process.wait(20)
 
 
 def test_a_server_that_is_killed_knows_all_it_acknowledged_when_it_is_back(data, tmp_path, capsys):
