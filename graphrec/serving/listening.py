@@ -22,7 +22,6 @@ import uvicorn
 from pydantic import BaseModel, ConfigDict, Field
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from graphrec.errors import SettingsError
 from graphrec.serving.problems import problem
 
 _LOG = logging.getLogger(__name__)
@@ -220,7 +219,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """A socket bound to an address, not yet listening.
 
     Raises:
-        SettingsError: Somebody listens there already, or this machine has no such address.
+        OSError: Somebody listens there already, or this machine has no such address.
     """
     try:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -238,7 +237,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
             errno.EACCES: "this user may not; choose a port from 1024 on",
             errno.EADDRNOTAVAIL: "this machine has no such address",
         }.get(error.errno or 0, str(error.strerror))
-        raise SettingsError(f"cannot listen on {host}, port {port} — {rule}") from error
+        raise OSError(f"cannot listen on {host}, port {port} — {rule}") from error
     return bound
 
 

@@ -171,12 +171,18 @@ def test_a_check_says_all_that_does_not_hold(data, tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        assert cli.main([*words, "--log", f"sqlite:///{tmp_path}/none/log.sqlite"]) == 2
+        assert cli.main([*words, "--log", f"sqlite:///{tmp_path}/none/log.sqlite"]) == 1
     told = capsys.readouterr().out
     assert "data: ok 5 events" in told and "not everything opens" in told
     assert "log: failed" in told and "the folder must be there" in told
     assert f"port: failed cannot listen on 127.0.0.1, port {port}" in told
-    assert cli.main([*words, "--log", f"sqlite:///{tmp_path}/none/log.sqlite"]) == 1
+    assert cli.main([*words, "--log", "sqlite:///:memory:"]) == 2
+    url = "postgresql+psycopg://me:open-sesame@127.0.0.1:1/nowhere"
+    capsys.readouterr()
+    assert cli.main([*words, "--log", url]) == 1
+    told = "".join(capsys.readouterr())
+    assert "log: failed postgresql+psycopg://me:***@127.0.0.1:1/nowhere" in told
+    assert "sesame" not in told
 
 
 def test_a_check_refuses_keys_that_others_may_write(data, tmp_path, capsys):

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from graphrec.errors import SettingsError
 from graphrec.serving.app import DoorSettings
 from graphrec.serving.listening import ListenSettings, bound_socket
 from tests.serving.live_server import LiveServer, answer_of, assert_problem, ends, head
@@ -214,9 +213,9 @@ def test_requests_in_flight_are_answered_when_the_server_ends(tmp_path):
 def test_an_address_that_is_taken_or_elsewhere_is_refused():
     with bound_socket("127.0.0.1", 0) as bound:
         bound.listen()
-        with pytest.raises(SettingsError, match="another program listens there"):
+        with pytest.raises(OSError, match="another program listens there"):
             bound_socket("127.0.0.1", bound.getsockname()[1])
-    with pytest.raises(SettingsError, match="this machine has no such address"):
+    with pytest.raises(OSError, match="this machine has no such address"):
         bound_socket("192.0.2.1", 8000)
-    with pytest.raises(SettingsError, match="cannot listen on no-such-host"):
+    with pytest.raises(OSError, match="cannot listen on no-such-host"):
         bound_socket("no-such-host.invalid", 8000)

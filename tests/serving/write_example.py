@@ -20,9 +20,9 @@ VALUES = {
     "log.url": "sqlite:////var/lib/graphrec/log.sqlite",
 }
 TOP = """\
-# Settings of `graphrec serve --settings serve.yaml`: every one there is, with its meaning, its range
-# and, but for data, keys and log.url, its default. Each is also an environment variable, which
-# outweighs this file: port is GRAPHREC_PORT, log.url GRAPHREC_LOG__URL (a password belongs there).
+# Settings of `graphrec serve --settings serve.yaml`: all there are, each with meaning, range and,
+# but for data, keys and log.url, default. Each is also an environment variable, which outweighs
+# this file: port is GRAPHREC_PORT, log.url GRAPHREC_LOG__URL (a password belongs there).
 # `graphrec serve --settings serve.yaml --check` says whether all of it opens.
 """
 
