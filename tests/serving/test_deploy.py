@@ -1,4 +1,4 @@
-"""What stands in `deploy/` holds: the example has every setting, the unit and the proxy are valid."""
+"""What stands in `deploy/` holds: the example has every setting, unit and proxy are valid."""
 
 import re
 import shutil
