@@ -158,7 +158,8 @@ class Client:
                 if answer.status_code not in RETRIED:
                     raise failure
                 wait_s = _asked_for(answer)
-            wait_s = pause_s * (0.5 + random.random()) if wait_s is None else wait_s
+            # A pause is no secret.
+            wait_s = pause_s * (0.5 + random.random()) if wait_s is None else wait_s  # nosec B311
             if time.monotonic() + wait_s > until_s:
                 raise failure
             self._sleep(wait_s)

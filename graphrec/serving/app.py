@@ -13,7 +13,8 @@ from graphrec.serving.limits import DoorSettings
 from graphrec.serving.metrics import Metrics
 from graphrec.serving.model_doors import add_model_doors
 from graphrec.serving.models import Models
-from graphrec.serving.problems import MEDIA_TYPE, install
+from graphrec.serving.paths import take_any_text_in_paths
+from graphrec.serving.problems import documented, install
 from graphrec.serving.service import Service
 from graphrec.serving.slate_doors import add_slate_doors
 from graphrec.serving.state_doors import add_state_doors
@@ -56,17 +57,9 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
         version="1",
         docs_url="/docs",
         redoc_url=None,
-        responses={
-            status: {"content": {MEDIA_TYPE: {}}, "description": words}
-            for status, words in (
-                (401, "No key, or one that nobody holds."),
-                (403, "The key does not reach so far."),
-                (422, "A field breaks a rule."),
-                (429, "Too much at once; see Retry-After."),
-                (503, "The log cannot be reached."),
-            )
-        },
+        responses=documented(401, 403, 422, 429, 500, 503),
     )
+    take_any_text_in_paths()
     install(app)
     metrics.watch(app)
     add_event_doors(app, service, limits, guard(keys, "write"))

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from graphrec.serving.messages import StatusOut
+from graphrec.serving.problems import problem_of
 
 _LOG = logging.getLogger(__name__)
 _FIT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,7 +55,10 @@ class Metrics:
             started = time.perf_counter()
             said = request.headers.get("x-request-id", "")
             request_id = said if _FIT_ID.fullmatch(said) else uuid4().hex
-            response = await answer(request)
+            try:
+                response = await answer(request)
+            except Exception as error:  # noqa: BLE001 — a failure is counted and named, too
+                response = problem_of(error)
             seconds = time.perf_counter() - started
             path = getattr(request.scope.get("route"), "path_format", "unknown")
             self._requests.labels(request.method, path, response.status_code).inc()

@@ -296,7 +296,7 @@ def problems_of(error: Faulty) -> list[Problem]:
     """What validation found, field by field, with what stood there; the first 20."""
     return [
         Problem(
-            field=".".join(str(part) for part in one["loc"]) or "event",
+            field=_printable(".".join(str(part) for part in one["loc"])) or "event",
             value="" if one["type"] == "missing" else _short(one.get("input")),
             rule=one["msg"],
         )
@@ -311,9 +311,14 @@ def _refused(event: EventIn, field: str, value: object, rule: str) -> EventOut:
 
 def _id_of(said: object) -> str | None:
     found = said.get("event_id") if isinstance(said, dict) else None
-    return found[:256] if isinstance(found, str) else None
+    return _printable(found, 256) if isinstance(found, str) else None
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_LETTERS else text[: _SHOWN_LETTERS - 1] + "…"
+    return _printable(repr(value))
+
+
+def _printable(text: str, most: int = _SHOWN_LETTERS) -> str:
+    """A text cut to some letters, of which each can be written in UTF-8."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return short.encode("utf-8", "backslashreplace").decode("utf-8")

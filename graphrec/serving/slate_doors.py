@@ -9,6 +9,7 @@ from graphrec.events.ids import Key
 from graphrec.pipeline import Request as SlateRequest
 from graphrec.retrieval.filters import ItemFilters
 from graphrec.serving.messages import MAX_K, MAX_SESSION, HistoryOut, SlateOut
+from graphrec.serving.problems import documented
 from graphrec.serving.service import Service
 from graphrec.stages import SeenPolicy
 
@@ -22,6 +23,7 @@ def add_slate_doors(app: FastAPI, service: Service, guard: Any) -> None:
         "/v1/users/{user_id:path}/recommendations",
         summary="Recommend to a user",
         dependencies=[guard],
+        responses=documented(404),
     )
     def recommend(
         user_id: _Id, asked: Annotated[SlateRequest, Depends(_slate_request)]
@@ -29,7 +31,12 @@ def add_slate_doors(app: FastAPI, service: Service, guard: Any) -> None:
         """Who is not known yet gets what newcomers get."""
         return service.recommend(user_id, asked)
 
-    @app.get("/v1/recommendations", summary="Recommend to somebody anonymous", dependencies=[guard])
+    @app.get(
+        "/v1/recommendations",
+        summary="Recommend to somebody anonymous",
+        dependencies=[guard],
+        responses=documented(404),
+    )
     def recommend_session(
         asked: Annotated[SlateRequest, Depends(_slate_request)],
         item: Annotated[
@@ -41,13 +48,21 @@ def add_slate_doors(app: FastAPI, service: Service, guard: Any) -> None:
         return service.recommend_session(item, asked)
 
     @app.get(
-        "/v1/items/{item_id:path}/similar", summary="What goes with an item", dependencies=[guard]
+        "/v1/items/{item_id:path}/similar",
+        summary="What goes with an item",
+        dependencies=[guard],
+        responses=documented(404),
     )
     def similar(item_id: _Id, asked: Annotated[SlateRequest, Depends(_slate_request)]) -> SlateOut:
         """What somebody gets who has done nothing but this item."""
         return service.recommend_session([item_id], asked)
 
-    @app.get("/v1/users/{user_id:path}/history", summary="What a user did", dependencies=[guard])
+    @app.get(
+        "/v1/users/{user_id:path}/history",
+        summary="What a user did",
+        dependencies=[guard],
+        responses=documented(404),
+    )
     def history(user_id: _Id, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> HistoryOut:
         """Newest first."""
         return service.history(user_id, limit)
