@@ -21,9 +21,10 @@ Failures are caught at these borders alone and logged with their traces. What a 
 an answer from the future (`LeakageError`), which no slate may hide.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int32
@@ -33,6 +34,8 @@ from graphrec.errors import DataError, LeakageError
 from graphrec.events.dataset import Dataset
 from graphrec.events.history import LiveHistory
 from graphrec.events.ids import Key
+from graphrec.pipeline.absorbing import Absorbing, StreamAbsorbing
+from graphrec.pipeline.asking import asked_arranger, asked_ranker, objectives_of
 from graphrec.pipeline.explaining import (
     PastNames,
     Reason,
@@ -42,10 +45,12 @@ from graphrec.pipeline.explaining import (
     found_by,
 )
 from graphrec.pipeline.notes import Notes
+from graphrec.pipeline.objectives import WatchCounts
 from graphrec.pipeline.refusing import without_refused
+from graphrec.pipeline.request import Request
 from graphrec.pipeline.top_up import topped_up
 from graphrec.retrieval.blend import nothing_found
-from graphrec.retrieval.filters import ItemFilters, allowed_items
+from graphrec.retrieval.filters import allowed_items
 from graphrec.stages import (
     Arranger,
     Candidates,
@@ -54,42 +59,11 @@ from graphrec.stages import (
     Interactions,
     Queries,
     Ranker,
-    SeenPolicy,
     Slate,
 )
 
 BATCH_USERS: Final = 1024
 N_CANDIDATES: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a caller may ask of a slate.
-
-    Attributes:
-        k: Places to fill.
-        seen: What happens to items in the history.
-        filters: Rules the items have to meet.
-    """
-
-    k: int = 10
-    seen: SeenPolicy = "hide"
-    filters: ItemFilters = field(default_factory=ItemFilters)
-
-
-@runtime_checkable
-class _Absorbing(Protocol):
-    def absorb(self, events: Interactions) -> None: ...
-
-
-@runtime_checkable
-class _StreamAbsorbing(Protocol):
-    @property
-    def streams(self) -> tuple[str, ...]: ...
-
-    def absorb_stream(self, name: str, events: Interactions) -> None: ...
-
-    def tell_streams(self, time_s: int) -> None: ...
 
 
 class Pipeline:
@@ -129,7 +103,10 @@ class Pipeline:
         self._fallback = fallback
         self._n_candidates = n_candidates
         watched = dataset.log.interactions() if events is None else events
-        self._history = LiveHistory(watched.take(watched.time_s < self.cut_s))
+        known = watched.take(watched.time_s < self.cut_s)
+        self._history = LiveHistory(known)
+        self._counts = WatchCounts()
+        self._counts.absorb(known)
         self._n_items = max(dataset.n_items, watched.n_items)
 
     def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
@@ -173,11 +150,18 @@ class Pipeline:
 
         Raises:
             UnknownIdError: A filter names an unknown item.
-            DataError: A filter names an unknown publisher or keyword, or `k` is below 1.
+            DataError: A filter names an unknown publisher or keyword, there is no objective of a
+                name, the arranger takes no diversity, or `k` is below 1.
             LeakageError: A query is older than what was learnt.
         """
         if request.k < 1:
             raise DataError(f"k = {request.k} — a slate has at least 1 place")
+        asked = copy.copy(self)
+        asked._ranker = asked_ranker(self._ranker, request, self.dataset, self._counts)
+        asked._arranger = asked_arranger(self._arranger, request, self.dataset)
+        return asked._answered(queries, request)
+
+    def _answered(self, queries: Queries, request: Request) -> Slate:
         allowed = self._allowed(request)
         eligibility, notes = Eligibility(request.seen, allowed), Notes()
         is_staged = self._ranker is not None or self._arranger is not None
@@ -205,11 +189,12 @@ class Pipeline:
         """
         self._source.absorb(events)
         ranker: object = self._ranker
-        if isinstance(ranker, _Absorbing):
+        if isinstance(ranker, Absorbing):
             ranker.absorb(events)
         if self._fallback is not None:
             self._fallback.absorb(events)
         self._history.absorb(events)
+        self._counts.absorb(events)
         self._n_items = max(self._n_items, events.n_items)
         if len(events):
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
@@ -221,7 +206,7 @@ class Pipeline:
             DataError: The ranker reads no such stream.
         """
         ranker: object = self._ranker
-        if not isinstance(ranker, _StreamAbsorbing):
+        if not isinstance(ranker, StreamAbsorbing):
             raise DataError(
                 f"stream {name!r} — without a learned ranker nothing reads streams; events that "
                 "count themselves go to absorb"
@@ -231,10 +216,15 @@ class Pipeline:
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
 
     @property
+    def objectives(self) -> dict[str, float]:
+        """Names of the objectives that a request may weigh, and their weights where it does not."""
+        return objectives_of(self._ranker)
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """Names of the streams that `absorb_stream` takes."""
         ranker: object = self._ranker
-        return ranker.streams if isinstance(ranker, _StreamAbsorbing) else ()
+        return ranker.streams if isinstance(ranker, StreamAbsorbing) else ()
 
     def settle(self) -> None:
         """Tell the ranker's features now what the next question of `cut_s` would tell them.
@@ -242,7 +232,7 @@ class Pipeline:
         Sources still bring their tables up to date when they are read: one question at a time.
         """
         ranker: object = self._ranker
-        if isinstance(ranker, _StreamAbsorbing):
+        if isinstance(ranker, StreamAbsorbing):
             ranker.tell_streams(self.cut_s)
 
     def describe(
@@ -311,11 +301,15 @@ class Pipeline:
                 progress(len(users))
 
     def _allowed(self, request: Request) -> Bool[np.ndarray, " items"] | None:
-        """What the filters let through; items that the data set does not describe never."""
+        """What filters and earlier pages let through; what is not described meets no filter."""
         allowed = allowed_items(self.dataset, request.filters, self.cut_s)
-        if allowed is None or len(allowed) >= self._n_items:
-            return allowed
-        return np.pad(allowed, (0, self._n_items - len(allowed)))
+        if allowed is not None and len(allowed) < self._n_items:
+            allowed = np.pad(allowed, (0, self._n_items - len(allowed)))
+        if request.shown_before:
+            allowed = np.ones(self._n_items, np.bool_) if allowed is None else allowed
+            shown = np.array(request.shown_before, np.int64)
+            allowed[shown[shown < len(allowed)]] = False
+        return allowed
 
     def _retrieved(
         self, queries: Queries, n: int, eligibility: Eligibility, notes: Notes
