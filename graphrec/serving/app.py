@@ -2,9 +2,11 @@
 
 from fastapi import FastAPI
 
+from graphrec.serving.admission import RateLimitFields, SlatesAtOnce, rate_limit_of
 from graphrec.serving.event_doors import add_event_doors
 from graphrec.serving.guarding import guard
-from graphrec.serving.keys import KeyFile
+from graphrec.serving.impression_doors import add_impression_doors
+from graphrec.serving.keys import SCOPES, KeyFile
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.metrics import Metrics
 from graphrec.serving.problems import MEDIA_TYPE, install
@@ -46,7 +48,12 @@ def build_app(
     )
     install(app)
     metrics.watch(app)
-    add_event_doors(app, service, limits, guard(keys, "write"))
-    add_slate_doors(app, service, guard(keys, "read"))
-    add_state_doors(app, service, metrics, guard(keys, "admin"))
+    rate = rate_limit_of(limits)
+    if rate is not None:
+        app.add_middleware(RateLimitFields)
+    read, write, admin = (guard(keys, scope, rate) for scope in SCOPES)
+    add_event_doors(app, service, limits, write)
+    add_impression_doors(app, service, limits, write)
+    add_slate_doors(app, service, read, SlatesAtOnce(limits.slates_at_once))
+    add_state_doors(app, service, metrics, admin)
     return app

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.errors import DataError, GraphrecError
+from graphrec.serving.impressions import shown_in
 from graphrec.serving.left_right import LeftRight
 from graphrec.serving.state import LiveEvent, LiveState
 
@@ -173,6 +174,7 @@ class Engine:
             elif (event := self._event(entry)) is not None:
                 events.append((entry.seq, event))
         self._learn(events)
+        self._count_impressions(entries)
         last_seq = entries[-1].seq
         self._states.change(lambda state: setattr(state, "seq", last_seq))
         with self._applied:
@@ -212,6 +214,18 @@ class Engine:
             middle = len(events) // 2
             self._learn(events[:middle])
             self._learn(events[middle:])
+
+    def _count_impressions(self, entries: Sequence[LoggedEntry]) -> None:
+        """Learn what was shown; counts are the same whether that is before or after the events."""
+        lists = []
+        for entry in entries:
+            if entry.kind == "impression":
+                try:
+                    lists.append(shown_in(entry.body))
+                except (ValueError, KeyError, TypeError) as error:
+                    self._skip(entry.seq, error)
+        if lists:
+            self._states.change(lambda state: state.count_impressions(lists), _twin)
 
     def _forget(self, user_id: str) -> None:
         self._states.change(lambda state: state.forget_user(user_id), _twin)

@@ -9,8 +9,8 @@ from graphrec.events.ids import Key
 MAX_EVENTS = 1000
 MAX_K = 200
 MAX_SESSION = 200
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-_Id = (
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Id = (
     Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
     | Annotated[
         str, StringConstraints(strict=True, min_length=1, max_length=256, pattern=r"^[^\x00]*$")
@@ -37,13 +37,13 @@ class EventIn(BaseModel):
         },
     )
 
-    event_id: _Text = Field(
+    event_id: Text = Field(
         description="The caller's id of it: the same event sent again is known by it, and stored "
         "once."
     )
-    event_type: _Text = Field(description="Such as `watch`; one of those the log knows.")
-    user_id: _Id = Field(description="Who; a new id is a new user.")
-    item_id: _Id = Field(description="What with; a new id is a new item.")
+    event_type: Text = Field(description="Such as `watch`; one of those the log knows.")
+    user_id: Id = Field(description="Who; a new id is a new user.")
+    item_id: Id = Field(description="What with; a new id is a new item.")
     time_s: int | None = Field(
         None,
         strict=True,
@@ -108,7 +108,15 @@ class ItemOut(BaseModel):
 class SlateOut(BaseModel):
     """Recommendations, best first."""
 
+    slate_id: str = Field(
+        description="A new id of this slate; send it back as `impression_id` once it was shown.",
+        examples=["4f0c9c52-6a3e-4a58-9d2b-0b0d6a0f8f11"],
+    )
     items: list[ItemOut]
+    next_cursor: str | None = Field(
+        description="Send it back as `cursor` for the next page; null: the slate came out short, "
+        "so there is nothing more."
+    )
     notes: list[str] = Field(description="What was done without, such as a source that failed.")
     seq: int = Field(description="The slate knows all entries of the log up to this number.")
     time_s: int = Field(description="As of when, UTC seconds.")
@@ -143,4 +151,11 @@ class StatusOut(BaseModel):
     n_users: int
     n_items: int
     n_skipped: int = Field(description="Entries that could not be learnt.")
+    n_behind: int = Field(description="Entries that slates do not know of yet.")
+    n_shown: int = Field(description="Places of impressions that were learnt.")
+    n_clicked: int = Field(description="Those of them that were clicked.")
+    objectives: dict[str, float] = Field(
+        description="What slates may weigh by `objective`, and what each weighs where they do not.",
+        examples=[{"relevance": 1.0, "freshness": 0.0, "popularity": 0.0, "novelty": 0.0}],
+    )
     failure: str | None = Field(description="Why the log cannot be followed, if it cannot.")

@@ -11,6 +11,7 @@ from graphrec.errors import DataError
 from graphrec.events.ids import Key
 from graphrec.events.log import LEARNT_ROLES, EdgeType
 from graphrec.pipeline import Pipeline
+from graphrec.serving.impressions import ImpressionCounts, Shown
 from graphrec.stages import Interactions
 
 
@@ -49,6 +50,7 @@ class LiveState:
         self.pipeline = pipeline
         self.seq = 0
         self.asking = Lock()
+        self.impressions = ImpressionCounts()
         dataset = pipeline.dataset
         self._kinds: Mapping[str, EdgeType] = {
             kind.name: kind
@@ -78,14 +80,28 @@ class LiveState:
             DataError: An event is of a kind that the log does not have.
             UnknownIdError: An id is text where the log's are integers, or the other way round.
         """
-        ids = self.pipeline.dataset.ids
         for event in events:
             if event.kind not in self._kinds:
                 raise DataError(
                     f"no event type {event.kind!r} — there are {', '.join(self._kinds)}"
                 )
-            ids["user"].refuse(event.user_id)
-            ids["item"].refuse(event.item_id)
+            self.refuse_ids(event.user_id, [event.item_id])
+
+    def refuse_ids(self, user_id: Key | None, item_ids: Iterable[Key]) -> None:
+        """Check that ids are of the log's kind, and change nothing; None is nobody.
+
+        Raises:
+            UnknownIdError: One is text where the log's are integers, or the other way round.
+        """
+        ids = self.pipeline.dataset.ids
+        if user_id is not None:
+            ids["user"].refuse(user_id)
+        for item_id in item_ids:
+            ids["item"].refuse(item_id)
+
+    def count_impressions(self, lists: Sequence[Shown]) -> None:
+        """Learn lists that were shown."""
+        self.impressions.absorb(lists, self.pipeline.dataset.ids["item"])
 
     def forget_user(self, user_id: Key) -> None:
         """Cut the tie between a user and what they did: they are as if they had never come.
@@ -132,4 +148,5 @@ class LiveState:
             of_stream = np.array([event.kind == name for event in events], bool)
             if of_stream.any():
                 self.pipeline.absorb_stream(name, every.take(of_stream))
+        self.impressions.settle(ids["item"])
         self.pipeline.settle()
