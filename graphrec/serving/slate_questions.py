@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from graphrec.errors import DataError
 from graphrec.events.ids import Key
 from graphrec.pipeline import Request
 from graphrec.retrieval.filters import ItemFilters
@@ -72,7 +73,10 @@ class SlateParameters(BaseModel):
     @field_validator("objective")
     @classmethod
     def _pairs(cls, said: list[str]) -> list[str]:
-        weights_in(said)
+        try:
+            weights_in(said)
+        except DataError as error:
+            raise ValueError(str(error)) from None
         return said
 
     def question(self, items: tuple[Key, ...] = ()) -> SlateQuestion:
