@@ -24,7 +24,7 @@ from jaxtyping import Float64, Int32, Int64
 
 from graphrec.arrays import DAY_S, NEVER_S, NO_ROW
 from graphrec.errors import DataError
-from graphrec.pipeline.item_names import names_of
+from graphrec.pipeline.item_names import coded_names
 from graphrec.slate.relevance import scale_relevance
 from graphrec.stages import Candidates, Interactions, Queries, Ranker
 
@@ -136,7 +136,7 @@ class WeighingRanker:
         since_s = self._counts.read(item)[1]
         if "published_s" in self._items.columns:
             inside = np.flatnonzero(item < len(self._items))
-            given = self._items["published_s"].gather(item[inside]).cast(pl.Int64)
+            given = self._items["published_s"][item[inside]].cast(pl.Int64)
             told = given.fill_null(NEVER_S).to_numpy()
             since_s[inside] = np.where(told == NEVER_S, since_s[inside], told)
         age_days = np.maximum(now_s - since_s, 0) / DAY_S
@@ -146,10 +146,13 @@ class WeighingRanker:
         self, item: Int32[np.ndarray, " found"], past: Int32[np.ndarray, " seeds"]
     ) -> Float64[np.ndarray, " found"]:
         newest = past[:_PAST_READ]
-        term, n_names = np.zeros(len(item)), np.zeros(len(item))
+        n_new, n_names = np.zeros(len(item)), np.zeros(len(item))
         for column in ("publisher", "keywords"):
-            known = {name for own in names_of(self._items, column, newest) for name in own}
-            for place, own in enumerate(names_of(self._items, column, item)):
-                n_names[place] += len(own)
-                term[place] += sum(name not in known for name in own)
-        return term / np.maximum(n_names, 1)
+            ptr, name = coded_names(self._items, column, np.concatenate([newest, item]))
+            start = ptr[len(newest)]
+            own, count = name[start:], np.diff(ptr[len(newest) :])
+            is_new = ~np.isin(own, name[:start])
+            bearer = np.repeat(np.arange(len(item)), count)
+            n_names += count
+            n_new += np.bincount(bearer, is_new, minlength=len(item))
+        return n_new / np.maximum(n_names, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from graphrec.errors import DataError
 from graphrec.pipeline import Pipeline, Request
-from graphrec.pipeline.item_names import facts_of, names_of
+from graphrec.pipeline.item_names import coded_names, facts_of
 from graphrec.pipeline.objectives import WatchCounts, WeighingRanker
 from graphrec.pipeline.request import after_visit
 from graphrec.retrieval.filters import ItemFilters
@@ -201,7 +201,7 @@ def test_objectives_of_the_ranker_are_weighed_by_the_ranker():
 
 
 def test_counts_of_watches_are_the_same_in_any_batches():
-    events = watched([(5, 0, 2), (1, 1, 0), (3, 0, 2), (2, 1, 4)])
+    events = watched([(3, 0, 2), (1, 1, 0), (5, 0, 2), (2, 1, 4)])
     whole, parts = WatchCounts(), WatchCounts()
     whole.absorb(events)
     for at in (3, 0, 2, 1):
@@ -260,14 +260,27 @@ def test_a_visit_stands_before_the_history_a_second_before_the_question():
 
 
 def test_names_are_read_of_any_column_of_text_and_of_unknown_rows():
-    items = pl.DataFrame({"publisher": ["P", None], "keywords": [["x", None], None]})
-    rows = np.array([1, 0, 7], np.int32)
-    assert names_of(items, "publisher", rows) == [(), ("P",), ()]
-    assert names_of(items, "keywords", rows) == [(), ("x",), ()]
-    assert names_of(items, "colour", rows) == [(), (), ()]
+    items = pl.DataFrame(
+        {
+            "publisher": ["P", None, "Q"],
+            "keywords": [["x", None, "y"], None, ["y", "y"]],
+            "none": [None, None, None],
+        }
+    )
+    rows = np.array([1, 0, 7, 2, 0, -1], np.int32)
+
+    def names(column):
+        ptr, code = coded_names(items, column, rows)
+        return np.diff(ptr).tolist(), code.tolist()
+
+    assert names("publisher") == ([0, 1, 0, 1, 1, 0], [0, 1, 0])
+    assert names("keywords") == ([0, 2, 0, 2, 2, 0], [0, 1, 1, 1, 0, 1])
+    assert names("none") == names("colour") == ([0] * 6, [])
     facts = facts_of(items, rows)
-    assert facts.groups["publisher"].tolist() == [-1, 0, -1]
-    assert facts.keyword_ptr.tolist() == [0, 0, 1, 1]
+    assert facts.groups["publisher"].tolist() == [-1, 0, -1, 1, 0, -1]
+    assert facts.keyword_ptr.tolist() == [0, 0, 2, 2, 4, 6, 6]
+    bare = facts_of(items, np.array([1], np.int32))
+    assert bare.groups == {} and bare.keyword is None
 
 
 def test_a_ranker_that_weighs_returns_all_candidates_and_padding_last():

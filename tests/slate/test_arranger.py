@@ -170,3 +170,6 @@ def test_a_question_of_diversity_says_so_where_nothing_is_known():
     slate = asked.arrange(visits([1]), ranked([[4, 3, 2, 1]]), 4)
     assert slate.shown.item_row.tolist() == [[4, 3, 2, 1]]
     assert any("not diversified" in note for note in slate.notes)
+    # Who asks for none misses nothing.
+    asked = SlateArranger(ItemFacts(30), SlateSettings(diversity="dpp")).asked(0.0, 4)
+    assert asked.arrange(visits([1]), ranked([[4, 3, 2, 1]]), 4).notes == ()
