@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class DoorSettings(BaseModel):
     """What a request may weigh, and how many are taken on.
 
-    By default nobody's rate is limited. Without keys all callers share one bucket.
+    By default nobody's rate is limited. Without keys all callers share one bucket. Each process
+    counts for itself: with several workers a key has as many buckets.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
