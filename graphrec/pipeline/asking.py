@@ -113,6 +113,7 @@ class NamesArranger:
         for query in range(len(queries)):
             real = np.flatnonzero(candidates.item_row[query] != NO_ROW)
             if not len(real):
+                notes["no candidates"] = None
                 continue
             similarity = ItemSimilarity(
                 facts_of(self._items, candidates.item_row[query][real]), _BY_NAMES
@@ -127,4 +128,4 @@ class NamesArranger:
                     None
                 )
             column[query, : len(order[:k])] = real[order[:k]]
-        return Slate(candidates.at_columns(column), tuple(notes))
+        return Slate(candidates.at_columns(column), (*candidates.notes, *notes))
