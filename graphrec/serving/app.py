@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from graphrec.serving.admission import RateLimitFields, SlatesAtOnce, rate_limit_of
 from graphrec.serving.catalogue_doors import add_catalogue_doors
 from graphrec.serving.event_doors import add_event_doors
 from graphrec.serving.guarding import guard
+from graphrec.serving.impression_doors import add_impression_doors
 from graphrec.serving.keeping import Keeper
-from graphrec.serving.keys import KeyFile
+from graphrec.serving.keys import SCOPES, KeyFile
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.metrics import Metrics
 from graphrec.serving.model_doors import add_model_doors
@@ -62,10 +64,15 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
     take_any_text_in_paths()
     install(app)
     metrics.watch(app)
-    add_event_doors(app, service, limits, guard(keys, "write"))
-    add_slate_doors(app, service, guard(keys, "read"))
-    add_catalogue_doors(app, service, limits, guard(keys, "read"), guard(keys, "write"))
-    add_state_doors(app, service, metrics, guard(keys, "admin"))
+    rate = rate_limit_of(limits)
+    if rate is not None:
+        app.add_middleware(RateLimitFields)
+    read, write, admin = (guard(keys, scope, rate) for scope in SCOPES)
+    add_event_doors(app, service, limits, write)
+    add_impression_doors(app, service, limits, write)
+    add_slate_doors(app, service, read, SlatesAtOnce(limits.slates_at_once))
+    add_catalogue_doors(app, service, limits, read, write)
+    add_state_doors(app, service, metrics, admin)
     if doors.models and doors.keeper and doors.store:
-        add_model_doors(app, doors.models, doors.keeper, doors.store, guard(keys, "admin"))
+        add_model_doors(app, doors.models, doors.keeper, doors.store, admin)
     return app

@@ -60,19 +60,24 @@ def json_of(body: bytes | bytearray) -> Any:
         raise HTTPException(400, f"the body is no JSON: {error}") from None
 
 
-def events_in(said: Any) -> Sequence[object]:
-    """The events of a body: one, a list, or an object with a list `events`.
+def several_in(said: Any, what: str) -> Sequence[object]:
+    """The events, or whatever, of a body: one, a list, or an object with a list of them alone.
+
+    Args:
+        said: The body.
+        what: Such as `event`, of which the object has a list `events`.
 
     Raises:
         HTTPException: 422, there is none; 413, there are too many.
     """
     found = said
     if isinstance(said, dict):
-        found = said["events"] if set(said) == {"events"} else [said]
+        found = said[f"{what}s"] if set(said) == {f"{what}s"} else [said]
     if not isinstance(found, list) or not found:
-        raise HTTPException(422, "no event — one, a list of events, or an object with `events`")
+        rule = f"one, a list of {what}s, or an object with `{what}s`"
+        raise HTTPException(422, f"no {what} — {rule}")
     if len(found) > MAX_EVENTS:
-        raise HTTPException(413, f"{len(found)} events — at most {MAX_EVENTS} in one call")
+        raise HTTPException(413, f"{len(found)} {what}s — at most {MAX_EVENTS} in one call")
     return found
 
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from graphrec.serving.bodies import events_in, read_json
+from graphrec.serving.bodies import read_json, several_in
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.messages import EventIn, EventsOut, ForgottenOut
 from graphrec.serving.problems import documented, problem
@@ -56,8 +56,8 @@ def add_event_doors(app: FastAPI, service: Service, limits: DoorSettings, guard:
         milliseconds. An event sent again under its id is stored once. Each event is answered for
         itself; where all are refused the status is 422.
         """
-        said = events_in(await read_json(request, limits.body_bytes, limits.body_s))
-        found = await asyncio.wrap_future(service.record(said))
+        said = await read_json(request, limits.body_bytes, limits.body_s)
+        found = await asyncio.wrap_future(service.record(several_in(said, "event")))
         if all(one.outcome == "refused" for one in found.results):
             problems = [why for one in found.results for why in one.problems]
             first = problems[0]

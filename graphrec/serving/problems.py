@@ -23,7 +23,7 @@ from graphrec.errors import (
     UnknownIdError,
 )
 from graphrec.serving.messages import Problem
-from graphrec.serving.service import problems_of
+from graphrec.serving.wrong_input import problems_of
 
 _LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"

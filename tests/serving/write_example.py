@@ -22,8 +22,9 @@ VALUES = {
 }
 TOP = """\
 # Settings of `graphrec serve --settings serve.yaml`: all there are, each with meaning, range and,
-# but for data, keys, log.url and store.folder, default. Each is also an environment variable, which outweighs
-# this file: port is GRAPHREC_PORT, log.url GRAPHREC_LOG__URL (a password belongs there).
+# but for data, keys, log.url and store.folder, default. Each is also an environment variable,
+# which outweighs this file: port is GRAPHREC_PORT, log.url GRAPHREC_LOG__URL (a password belongs
+# there).
 # `graphrec serve --settings serve.yaml --check` says whether all of it opens.
 """
 
