@@ -171,7 +171,7 @@ def test_settling_changes_no_answer(case):
 
 def test_threads_that_ask_at_once_get_the_answers_that_one_gets(case, often):
     source = lived(case)
-    alone = copy.deepcopy(source) if "lists" not in case.label else lived(case)
+    alone = copy.deepcopy(source)
     every = asked()
     expected = [answers(alone, queries) for queries in every]
     settle(source)
