@@ -69,7 +69,6 @@ class InvertedLists:
         drawn = np.random.default_rng(seed).permutation(len(row))[: _TRAINED_ON * n_lists]
         self._index.train(self._lengthened(vector[np.sort(drawn)]))
         self._index.set_direct_map_type(faiss.DirectMap.Hashtable)
-        self._faiss = faiss
         self.add(row, vector)
 
     @property
@@ -83,7 +82,7 @@ class InvertedLists:
 
     def remove(self, row: Int64[np.ndarray, " some"]) -> None:
         """Remove rows; those that are not held are passed over."""
-        self._index.remove_ids(self._faiss.IDSelectorArray(np.ascontiguousarray(row)))
+        self._index.remove_ids(import_faiss().IDSelectorArray(np.ascontiguousarray(row)))
 
     def search(
         self,
@@ -98,13 +97,12 @@ class InvertedLists:
             k: At most this many.
             allowed: Rows that may be found; the fewer, the more lists are looked through.
         """
-        n_probed = self.n_probed
-        selector = None
+        faiss, n_probed, selector = import_faiss(), self.n_probed, None
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
-            selector = self._faiss.IDSelectorBitmap(bits)
+            selector = faiss.IDSelectorBitmap(bits)
             n_probed = int(n_probed * len(allowed) / max(int(allowed.sum()), 1))
-        chosen = self._faiss.SearchParametersIVF(nprobe=min(n_probed, self.n_lists), sel=selector)
+        chosen = faiss.SearchParametersIVF(nprobe=min(n_probed, self.n_lists), sel=selector)
         padded = query
         if not self._even:
             padded = np.concatenate([query, np.zeros((len(query), 1), np.float32)], axis=1)
