@@ -116,7 +116,6 @@ class SearchIndex:
             is_found &= worth > 0
             total += worth
             in_title += worth > _WORTH[_KEYWORD]
-        self._grow(n_items)
         rows = np.flatnonzero(is_found)
         share = in_title[rows] / np.maximum(self._n_title[rows], len(words))
         quality = total[rows].astype(np.int64) + np.floor(_WHOLE_TITLE * share).astype(np.int32)

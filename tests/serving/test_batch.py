@@ -170,7 +170,7 @@ def assert_equal(live, batch):
             assert slates[0].notes == slates[1].notes
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(CHANGES, st.integers(1, 30), st.booleans())
 def test_a_live_state_is_what_a_batch_makes_of_the_same_log(changes, most, is_purged):
     entries = [entry(seq, change) for seq, change in enumerate(changes, 1)]
