@@ -154,8 +154,7 @@ class LiveState:
         catalogue = self.pipeline.catalogue
         before = {row: catalogue.description(row) for row in said}
         self.pipeline.describe_items(said, deleted)
-        for row, description in said.items():
-            self.search.replace(row, before[row], description)
+        self.search.replace({row: (before[row], description) for row, description in said.items()})
 
     def _learn(self, told: Sequence[tuple[LiveEvent, int, int]]) -> None:
         ids = self.pipeline.dataset.ids
