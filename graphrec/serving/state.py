@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,11 @@ class LiveState:
             if kind.source == "user" and kind.target == "item"
         }
         pipeline.settle()
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Be a copy, which makes anew what copies of stages start without."""
+        vars(self).update(kept)
+        self.pipeline.settle()
 
     @property
     def kinds(self) -> tuple[str, ...]:
