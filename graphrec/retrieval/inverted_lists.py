@@ -1,13 +1,14 @@
 """Vectors in lists around centres, of which a search looks through the nearest: FAISS's IVF."""
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from graphrec.errors import SettingsError
+from graphrec.errors import SettingsError, SnapshotError
 
 _TRAINED_ON = 64
 """Vectors for each centre in training; FAISS asks for 39 at least."""
@@ -59,10 +60,8 @@ class InvertedLists:
         self._even = bool(squared.min(initial=self._squared) > 0.999 * self._squared)
         self.n_probed = 1
         width = vector.shape[1] + (0 if self._even else 1)
-        self._quantizer = faiss.IndexFlatIP(width)
-        self._index: Any = faiss.IndexIVFFlat(
-            self._quantizer, width, n_lists, faiss.METRIC_INNER_PRODUCT
-        )
+        quantizer = faiss.IndexFlatIP(width)
+        self._index: Any = faiss.IndexIVFFlat(quantizer, width, n_lists, faiss.METRIC_INNER_PRODUCT)
         self._index.cp.spherical = True
         self._index.cp.seed = seed % (1 << 31)
         self._index.cp.niter = 10
@@ -70,6 +69,25 @@ class InvertedLists:
         self._index.train(self._lengthened(vector[np.sort(drawn)]))
         self._index.set_direct_map_type(faiss.DirectMap.Hashtable)
         self.add(row, vector)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything, with what FAISS knows as bytes."""
+        kept = {name: value for name, value in vars(self).items() if name != "_faiss"}
+        return {**kept, "_index": self._faiss.serialize_index(self._index)}
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Read the bytes.
+
+        Raises:
+            SettingsError: FAISS is not installed.
+            SnapshotError: They are no index of FAISS.
+        """
+        vars(self).update(kept)
+        self._faiss = import_faiss()
+        try:
+            self._index = self._faiss.deserialize_index(kept["_index"])
+        except RuntimeError as error:
+            raise SnapshotError("the lists of a vector index are damaged") from error
 
     @property
     def n_lists(self) -> int:

@@ -1,6 +1,7 @@
 """What the engine knows: a pipeline and the ids of a log, kept up event by event."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,11 @@ class LiveState:
         users = dataset.ids["user"].keys.drop_nulls().to_list()
         self.user_ids = SortedTexts(map(str, users))
         self.properties: dict[Key, Mapping[str, Property]] = properties_of(dataset.users)
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Be a copy, which makes anew what copies of stages start without."""
+        vars(self).update(kept)
+        self.settle()
 
     @property
     def kinds(self) -> tuple[str, ...]:
