@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Int32, Int64
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, LeakageError
@@ -42,9 +42,9 @@ from graphrec.pipeline.explaining import (
     found_by,
 )
 from graphrec.pipeline.notes import Notes
-from graphrec.pipeline.refusing import without_refused
+from graphrec.pipeline.refusing import refuse_lost, without_refused
 from graphrec.pipeline.top_up import topped_up
-from graphrec.retrieval.blend import nothing_found
+from graphrec.retrieval.blend import BlendedSource, nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
 from graphrec.stages import (
     Arranger,
@@ -131,6 +131,22 @@ class Pipeline:
         watched = dataset.log.interactions() if events is None else events
         self._history = LiveHistory(watched.take(watched.time_s < self.cut_s))
         self._n_items = max(dataset.n_items, watched.n_items)
+
+    @property
+    def sources(self) -> tuple[CandidateSource, ...]:
+        """Who finds the candidates: the sources of a blend, or the one there is."""
+        source = self._source
+        return tuple(source.sources) if isinstance(source, BlendedSource) else (source,)
+
+    @property
+    def ranker(self) -> Ranker | None:
+        """Who orders them; None: they stand as they were found."""
+        return self._ranker
+
+    @property
+    def watches_by_item(self) -> Int64[np.ndarray, " some"]:
+        """Events that counted as watches, by item row; items beyond its end have none."""
+        return self._history.n_by_item
 
     def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
         """The queries of users with all they watched before.
@@ -336,7 +352,7 @@ class Pipeline:
             return found
         try:
             ranked = self._ranker.rank(queries, found)
-            _refuse_lost(found, ranked)
+            refuse_lost(found, ranked)
         except LeakageError:
             raise
         except Exception as error:  # noqa: BLE001 — no failure of a stage may end a request
@@ -377,13 +393,3 @@ class Pipeline:
                 notes.add(*slate.notes)
                 return slate
         return Slate(filled.first(k))
-
-
-def _refuse_lost(found: Candidates, ranked: Candidates) -> None:
-    if ranked.item_row.shape != found.item_row.shape:
-        raise DataError(
-            f"{found.item_row.shape} candidates came back as {ranked.item_row.shape} — a ranker "
-            "returns those it was given"
-        )
-    if not np.isfinite(ranked.score[ranked.item_row != NO_ROW]).all():
-        raise DataError("a candidate's score is not finite — a ranker scores all it is given")

@@ -1,4 +1,4 @@
-"""What a request's filters refuse leaves a slate, whoever put it there."""
+"""What no stage may hand on: items that filters refuse, lost candidates, scores that are none."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from graphrec.arrays import NO_ROW
-from graphrec.stages import Decision, Slate
+from graphrec.errors import DataError
+from graphrec.stages import Candidates, Decision, Slate
 
 RULE = "filter"
 
@@ -42,3 +43,18 @@ def without_refused(slate: Slate, allowed: Bool[np.ndarray, " items"]) -> Slate:
         decisions=(*slate.decisions, *lines),
         notes=(*slate.notes, note),
     )
+
+
+def refuse_lost(found: Candidates, ranked: Candidates) -> None:
+    """Check that a ranker returned the candidates it was given, with finite scores.
+
+    Raises:
+        DataError: It did not.
+    """
+    if ranked.item_row.shape != found.item_row.shape:
+        raise DataError(
+            f"{found.item_row.shape} candidates came back as {ranked.item_row.shape} — a ranker "
+            "returns those it was given"
+        )
+    if not np.isfinite(ranked.score[ranked.item_row != NO_ROW]).all():
+        raise DataError("a candidate's score is not finite — a ranker scores all it is given")

@@ -26,7 +26,9 @@ from graphrec.serving.messages import (
     StatusOut,
     WatchedOut,
 )
+from graphrec.serving.neighbourhood import n_edges_of
 from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.watching import Watcher, Watchers
 from graphrec.stages import Queries
 
 _SHOWN_LETTERS = 100
@@ -67,6 +69,9 @@ class AppendLog(Protocol):
     def submit_forget(self, user_id: str) -> "Future[Forgotten]":
         """Queue the removal of a user's entries; the future is done once that is durable."""
 
+    def last_seq(self) -> int:
+        """The last number given out."""
+
 
 class Service:
     """Takes events and makes slates; any number of threads may call it."""
@@ -84,6 +89,12 @@ class Service:
         self._engine = engine
         self._settings = settings or ServiceSettings()
         self._clock = clock
+        self.watcher: Watcher = Watchers()
+
+    @property
+    def engine(self) -> Engine:
+        """Holds the state that answers are made of."""
+        return self._engine
 
     def record(self, said: Sequence[object]) -> "Future[EventsOut]":
         """Make events durable; those that are refused leave no trace, and the others are stored.
@@ -119,7 +130,9 @@ class Service:
             self._engine.poke()
             told = [one for one in results if one is not None]
             durable = [one.seq for one in told if one.seq is not None]
-            answer.set_result(EventsOut(results=told, seq=max(durable, default=None)))
+            found = EventsOut(results=told, seq=max(durable, default=None))
+            self.watcher.recorded(found)
+            answer.set_result(found)
 
         self._log.submit(new).add_done_callback(done)
         return answer
@@ -201,11 +214,21 @@ class Service:
                 seq=state.seq,
                 n_users=len(ids["user"]),
                 n_items=len(ids["item"]),
+                n_edges=n_edges_of(state.pipeline),
                 n_skipped=self._engine.n_skipped,
                 failure=failure,
             )
 
+    def n_behind(self) -> int:
+        """Entry numbers given out that slates do not know of yet.
+
+        Raises:
+            StoreError: The log cannot be read.
+        """
+        return max(0, self._log.last_seq() - self._engine.applied_seq)
+
     def _slate(self, state: LiveState, queries: Queries, request: Request) -> SlateOut:
+        started = time.perf_counter()
         pipeline = state.pipeline
         slate = pipeline.recommend(queries, request)
         items = [
@@ -222,12 +245,11 @@ class Service:
             )
             for one in pipeline.describe(slate, 0)
         ]
-        return SlateOut(
-            items=items,
-            notes=list(slate.notes),
-            seq=state.seq,
-            time_s=int(queries.time_s[0]),
+        found = SlateOut(
+            items=items, notes=list(slate.notes), seq=state.seq, time_s=int(queries.time_s[0])
         )
+        self.watcher.made(found, time.perf_counter() - started)
+        return found
 
     def _now_s(self, pipeline: Pipeline) -> int:
         """As of when to ask: never before what is known."""
