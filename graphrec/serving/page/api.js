@@ -58,14 +58,21 @@ async function send(url, { headers = {}, signal, ...options }) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
+    say("bad", "Out of reach");
     throw new Problem(0, "The server cannot be reached.");
   }
+  say(answer.status < 500 ? "good" : "bad", answer.status < 500 ? "Live" : "Failing");
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401 || answer.status === 403) {
     document.dispatchEvent(new CustomEvent("needs-key", { detail: answer.status }));
   }
   throw new Problem(answer.status, problem.detail ?? `The server answered ${answer.status}.`);
+}
+
+/** Tell the page how the server is. */
+export function say(state, words) {
+  document.dispatchEvent(new CustomEvent("server-state", { detail: { state, words } }));
 }
 
 let described = null;

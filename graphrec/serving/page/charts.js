@@ -80,7 +80,7 @@ export function niceAbove(value) {
  * `x` and `y` are `{label, from, to, log, format}`; `lines` are `{kind, points: [[x, y]]}`.
  */
 export function plot({ width, height = 300, x, y, lines, label }) {
-  const room = { left: 52, right: 14, top: 14, bottom: 46 };
+  const room = { left: 66, right: 26, top: 14, bottom: 46 };
   const inside = { width: width - room.left - room.right, height: height - room.top - room.bottom };
   const toX = (value) => room.left + inside.width * place(x, value);
   const toY = (value) => room.top + inside.height * (1 - place(y, value));

@@ -43,13 +43,13 @@ export function brief(n) {
 /** Milliseconds as a person reads them. */
 export function milliseconds(ms) {
   if (ms === null || ms === undefined) return "–";
-  return ms >= 1000 ? `${brief(ms / 1000)} s` : `${brief(ms)} ms`;
+  return ms >= 1000 ? `${brief(ms / 1000)}\u00a0s` : `${brief(ms)}\u00a0ms`;
 }
 
 /** A share of 1 in percent. */
 export function percent(share) {
   const of100 = 100 * share;
-  return `${of100 > 0 && of100 < 9.95 ? of100.toFixed(1) : of100.toFixed(0)} %`;
+  return `${of100 > 0 && of100 < 9.95 ? of100.toFixed(1) : of100.toFixed(0)}\u00a0%`;
 }
 
 /** Days as a person reads them. */
@@ -60,9 +60,11 @@ export function age(days) {
   return plural(days < 10 ? Math.round(days * 10) / 10 : Math.round(days), "day");
 }
 
-/** A text cut to a length. */
-export function cut(text, most) {
-  return text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text;
+/** A text cut in its middle: titles of a series differ at their ends. */
+export function cutMiddle(text, most) {
+  if (text.length <= most) return text;
+  const tail = Math.floor((most - 1) * 0.4);
+  return `${text.slice(0, most - 1 - tail).trimEnd()}…${text.slice(-tail).trimStart()}`;
 }
 
 /** A box that says why something cannot be shown. */

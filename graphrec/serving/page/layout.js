@@ -1,7 +1,7 @@
 // Where the nodes of a neighbourhood stand: the same numbers always give the same picture.
 
 const GOLDEN = Math.PI * (3 - Math.sqrt(5));
-const LETTER = 6.3;
+const LETTER = 6.8;
 
 /**
  * Places around a middle, the heaviest nearest, turned by the golden angle so that no two of like
@@ -50,14 +50,16 @@ function pushApart(places, middle, reach) {
 /** Labels below nodes, the heaviest first; who finds no free room has none. */
 function label(places, width, middle) {
   const taken = places.map(({ x, y }) => box(x, y, 12, 12));
-  taken.push(box(middle.x, middle.y, 18, 18), box(middle.x, middle.y + 30, 90, 9));
+  taken.push(box(middle.x, middle.y, 20, 20));
   for (const one of places) {
-    for (const most of [22, 14]) {
+    for (const most of [26, 20, 14]) {
       const half = (most * LETTER) / 2;
       const y = one.y > middle.y ? 25 : -16;
-      const wanted = box(one.x, one.y + y - 4, half, 8);
-      if (wanted.left < 0 || wanted.right > width || taken.some((other) => overlap(wanted, other))) continue;
-      one.label = { x: 0, y, most, anchor: "middle" };
+      // Near the border a label moves inwards.
+      const x = Math.round(Math.min(Math.max(0, half + 2 - one.x), width) + Math.min(0, width - half - 2 - one.x));
+      const wanted = box(one.x + x, one.y + y - 4, half, 8);
+      if (taken.some((other) => overlap(wanted, other))) continue;
+      one.label = { x, y, most, anchor: "middle" };
       taken.push(wanted);
       break;
     }
@@ -80,5 +82,6 @@ export function widthOf(weight, most, thin, thick) {
 /** Opacity of an edge: 1 where its newest pair is new, less the older it is. */
 export function shadeOf(days, oldest) {
   if (days === null || days === undefined || oldest <= 0) return 0.8;
-  return (1 - 0.75 * (days / oldest)).toFixed(2);
+  // Minutes, days and months differ alike.
+  return (1 - 0.75 * (Math.log1p(24 * days) / Math.log1p(24 * oldest))).toFixed(2);
 }

@@ -8,7 +8,8 @@ import * as trying from "/page/try.js";
 
 const VIEWS = { overview, try: trying, neighbours, coverage };
 const byId = (id) => document.getElementById(id);
-const tabs = Object.keys(VIEWS).map((name) => byId(`tab-${name}`));
+const names = Object.keys(VIEWS);
+const tabs = names.map((name) => byId(`tab-${name}`));
 let shown = null;
 
 function show(name, about = null) {
@@ -21,7 +22,7 @@ function show(name, about = null) {
   if (shown && shown !== name) VIEWS[shown].hide?.();
   shown = name;
   document.title = `${byId(`tab-${name}`).textContent} · graphrec`;
-  VIEWS[name].show(byId(name), about);
+  VIEWS[name].show(byId(`view-${name}`), about);
 }
 
 /** What the address says: `#neighbours=item` shows that view about that item. */
@@ -37,14 +38,14 @@ function open(name) {
 }
 
 tabs.forEach((tab, place) => {
-  tab.addEventListener("click", () => open(tab.getAttribute("aria-controls")));
+  tab.addEventListener("click", () => open(names[place]));
   tab.addEventListener("keydown", (event) => {
     const last = tabs.length - 1;
     const next = { ArrowRight: place === last ? 0 : place + 1, ArrowLeft: place === 0 ? last : place - 1, Home: 0, End: last }[event.key];
     if (next === undefined) return;
     event.preventDefault();
     tabs[next].focus();
-    open(tabs[next].getAttribute("aria-controls"));
+    open(names[next]);
   });
 });
 addEventListener("hashchange", follow);
@@ -83,7 +84,7 @@ function takeKey(value) {
   useKey(value);
   byId("key-banner").hidden = true;
   dialog.close();
-  VIEWS[shown].show(byId(shown), null);
+  VIEWS[shown].show(byId(`view-${shown}`), null);
 }
 
 byId("key-button").addEventListener("click", askForKey);

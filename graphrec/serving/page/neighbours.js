@@ -1,7 +1,7 @@
 // What is watched after an item: the live co-watch graph around it, drawn and as a table.
 
 import { ask, offers, pathOf } from "/page/api.js";
-import { age, brief, cut, draw, later, make, percent, plural, trouble, whole } from "/page/dom.js";
+import { age, brief, cutMiddle, draw, later, make, percent, plural, trouble, whole } from "/page/dom.js";
 import { shadeOf, widthOf, placesOf } from "/page/layout.js";
 
 let parts = null;
@@ -41,13 +41,18 @@ function build(panel) {
       title,
       room,
       detail,
-      make("p", { class: "legend" }, make("span", { class: "edge-key thin" }), make("span", { class: "edge-key thick" }), "wider: watched after it more often", make("span", { class: "edge-key old" }), make("span", { class: "edge-key young" }), "stronger colour: more lately"),
+      make(
+        "p",
+        { class: "legend" },
+        make("span", { class: "pair" }, make("span", { class: "edge-key thin" }), make("span", { class: "edge-key thick" }), "wider: more often"),
+        make("span", { class: "pair" }, make("span", { class: "edge-key old" }), make("span", { class: "edge-key young" }), "stronger: more lately"),
+      ),
     ),
     make(
       "details",
       { class: "card", open: true },
       make("summary", {}, "The same as a table"),
-      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Neighbours as a table" }, make("table", {}, make("thead", {}, make("tr", {}, ...["Item", "Weight", "Share", "Newest pair", "Watched"].map((name, place) => make("th", { scope: "col", class: place ? "number" : null }, name)))), table)),
+      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Neighbours as a table" }, make("table", {}, make("thead", {}, make("tr", {}, ...["Item", "Weight", "Share", "Last pair, ago", "Watched"].map((name, place) => make("th", { scope: "col", class: place ? "number" : null }, name)))), table)),
     ),
   );
   many.addEventListener("input", () => { manyWords.textContent = many.value; });
@@ -127,7 +132,7 @@ function render() {
 function picture() {
   const { neighbours, links } = found;
   const width = Math.max(280, parts.room.clientWidth);
-  const height = Math.round(Math.min(620, Math.max(340, width * 0.66)));
+  const height = Math.round(Math.min(600, Math.max(400, width * 0.6)));
   const { middle, places } = placesOf(neighbours.length, width, height);
   const most = Math.max(...neighbours.map(({ weight }) => weight), 0);
   const oldest = Math.max(...neighbours.map(({ age_days: days }) => days ?? 0), 0);
@@ -143,13 +148,13 @@ function picture() {
     const { x, y } = places[place];
     svg.append(draw("line", { class: "edge", x1: middle.x, y1: middle.y, x2: x, y2: y, "stroke-width": widthOf(weight, most, 1.2, 9), "stroke-opacity": shadeOf(days, oldest) }));
   });
-  svg.append(draw("g", { class: "node centre", transform: `translate(${middle.x} ${middle.y})` }, draw("circle", { r: 15 }), draw("text", { y: 33, "text-anchor": "middle" }, cut(found.item.title, 26))));
+  svg.append(draw("circle", { class: "centre", cx: middle.x, cy: middle.y, r: 15 }));
   neighbours.forEach((one, place) => svg.append(node(one, places[place], Math.sqrt(one.n_events / busiest))));
   return svg;
 }
 
 function node(one, { x, y, label }, size) {
-  const words = `${one.title}: weight ${brief(one.weight)}, ${percent(one.share)} of all; newest pair ${age(one.age_days)}${one.age_days === null ? "" : " old"}; watched ${plural(one.n_events, "time")}`;
+  const words = `${one.title}: weight ${brief(one.weight)}, ${percent(one.share)} of all; last pair ${age(one.age_days)}${one.age_days === null ? "" : " ago"}; watched ${plural(one.n_events, "time")}`;
   const tell = () => { parts.detail.textContent = words; };
   return draw(
     "g",
@@ -162,6 +167,6 @@ function node(one, { x, y, label }, size) {
     draw("title", {}, words),
     draw("circle", { class: "touch", r: 17 }),
     draw("circle", { r: (5 + 6 * size).toFixed(1) }),
-    label ? draw("text", { y: label.y, x: label.x, "text-anchor": label.anchor }, cut(one.title, label.most)) : null,
+    label ? draw("text", { y: label.y, x: label.x, "text-anchor": label.anchor }, cutMiddle(one.title, label.most)) : null,
   );
 }

@@ -1,6 +1,6 @@
 // How the server does: numbers, and five minutes of them.
 
-import { ask } from "/page/api.js";
+import { ask, say } from "/page/api.js";
 import { timeChart } from "/page/charts.js";
 import { brief, make, milliseconds, plural, trouble, whole } from "/page/dom.js";
 
@@ -37,7 +37,7 @@ function build(panel) {
   const told = make("div", { class: "told" });
   const problem = make("div");
   panel.replaceChildren(
-    make("div", { class: "view-head" }, make("h2", {}, "Overview"), make("p", {}, "All processes of this server, every two seconds; its own health checks and this page are left out.")),
+    make("div", { class: "view-head" }, make("h2", {}, "Overview"), make("p", {}, "The last minute over all processes, without health checks and this view.")),
     problem,
     tiles,
     make("div", { class: "charts" }, ...Object.values(charts).map(({ figure }) => figure)),
@@ -61,8 +61,6 @@ async function look() {
       parts.problem.replaceChildren();
     } catch (error) {
       parts.problem.replaceChildren(trouble(error));
-      const isAway = error.status === 0 || error.status >= 500;
-      say(isAway ? "bad" : "unknown", isAway ? "Out of reach" : "Key needed");
     }
   }
   clearTimeout(timer);
@@ -71,13 +69,13 @@ async function look() {
 
 function render(found) {
   const { sizes, last_minute: minute, points } = found;
-  say(found.ready ? "good" : "bad", found.ready ? "Live" : "Not following its log");
+  if (!found.ready) say("bad", "Not following its log");
   const tiles = [
     ["Events", `${brief(minute.events_per_s)}/s`, "stored, last minute"],
     ["Requests", `${brief(minute.requests_per_s)}/s`, `${brief(minute.slates_per_s)} slates/s`],
-    ["Time to answer", milliseconds(minute.answers.p95_ms), `95 %; half within ${milliseconds(minute.answers.p50_ms)}`],
-    ["Stored to seen", milliseconds(minute.freshness.p95_ms), `95 %; half within ${milliseconds(minute.freshness.p50_ms)}`],
-    ["Behind", sizes.behind === null ? "–" : whole(sizes.behind), sizes.behind ? "entries slates do not know" : "slates know every entry"],
+    ["95\u00a0% answered in", milliseconds(minute.answers.p95_ms), `half within ${milliseconds(minute.answers.p50_ms)}`],
+    ["95\u00a0% seen in", milliseconds(minute.freshness.p95_ms), `half within ${milliseconds(minute.freshness.p50_ms)}`],
+    ["Behind", sizes.behind === null ? "–" : whole(sizes.behind), sizes.behind ? "entries not seen yet" : "every entry is seen"],
     ["Errors", `${brief(minute.errors_per_s)}/s`, errors(found.answers)],
   ];
   parts.tiles.replaceChildren(
@@ -109,7 +107,7 @@ function render(found) {
 
 function errors(answers) {
   const [refused, failed] = [answers["4xx"] ?? 0, answers["5xx"] ?? 0];
-  return refused + failed ? `${whole(refused)} refused, ${whole(failed)} failed so far` : "none so far";
+  return refused + failed ? `${whole(refused)} refused, ${whole(failed)} failed` : "none so far";
 }
 
 function facts(title, rows) {
@@ -121,8 +119,4 @@ function uptime(seconds) {
   if (seconds < 5400) return plural(Math.round(seconds / 60), "minute");
   if (seconds < 129600) return plural(Math.round(seconds / 3600), "hour");
   return plural(Math.round(seconds / 86400), "day");
-}
-
-function say(state, words) {
-  document.dispatchEvent(new CustomEvent("server-state", { detail: { state, words } }));
 }

@@ -27,7 +27,7 @@ function build(panel) {
     make("label", { for: "user-field" }, "User"),
     make("div", { class: "row" }, field, make("button", { type: "submit" }, "Show")),
     names,
-    make("button", { type: "button", class: "quiet", onclick: () => become(`visitor-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`) }, "Be a new visitor"),
+    make("button", { type: "button", class: "quiet", onclick: () => become(`visitor-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`, true) }, "Be a new visitor"),
   );
   const options = make("div", { class: "card stack", hidden: true }, make("h3", {}, "What the slate is for"));
   const search = make("div", { class: "card stack", hidden: true });
@@ -41,8 +41,9 @@ function build(panel) {
     make(
       "div",
       { class: "columns" },
-      make("div", { class: "stack" }, form, options, search, make("section", { class: "card", "aria-labelledby": "history-title" }, make("h3", { id: "history-title" }, "Watched, newest first"), history)),
-      make("section", { class: "card", "aria-labelledby": "slate-title" }, make("div", { class: "slate-head" }, title, said), list, gone),
+      make("div", { class: "stack controls" }, form, options, search),
+      make("section", { class: "card past", "aria-labelledby": "history-title" }, make("h3", { id: "history-title" }, "Watched, newest first"), history),
+      make("section", { class: "card next", "aria-labelledby": "slate-title" }, make("div", { class: "slate-head" }, title, said), list, gone),
     ),
   );
   field.addEventListener("input", later(150, () => suggest(field.value.trim())));
@@ -126,13 +127,14 @@ function askSlate() {
   return user ? ask(pathOf("users", user, "recommendations"), parameters()) : ask("/v1/recommendations", parameters());
 }
 
-async function become(id) {
+/** Show a user; one who `isNew` has no history to ask for. */
+async function become(id, isNew = false) {
   user = id;
   slate = null;
   parts.field.value = id;
   parts.title.textContent = id ? `Slate of ${id}` : "Slate of a newcomer";
   parts.gone.hidden = true;
-  await Promise.all([renew(""), showHistory()]);
+  await Promise.all([renew(""), showHistory(isNew)]);
 }
 
 /** Fetch the slate again; what changed is told in words that `before` begins. */
@@ -146,12 +148,12 @@ async function renew(before) {
   }
 }
 
-async function showHistory() {
+async function showHistory(isNew = false) {
   const of = user;
   let rows = [];
   let words = "Nothing yet.";
   try {
-    if (user) rows = (await ask(pathOf("users", user, "history"), { limit: 12 })).items;
+    if (user && !isNew) rows = (await ask(pathOf("users", user, "history"), { limit: 12 })).items;
   } catch (error) {
     if (error.status !== 404) words = error.message;
   }
