@@ -27,9 +27,17 @@ function show(name, about = null) {
 
 /** What the address says: `#neighbours=item` shows that view about that item. */
 function follow() {
-  const [name, about] = location.hash.slice(1).split("=");
-  if (name in VIEWS) show(name, about === undefined ? null : decodeURIComponent(about));
+  const [, name, about] = /^#([^=]*)(?:=(.*))?$/s.exec(location.hash) ?? [];
+  if (names.includes(name)) show(name, about === undefined ? null : plain(about));
   else if (shown === null) show("overview");
+}
+
+function plain(quoted) {
+  try {
+    return decodeURIComponent(quoted);
+  } catch {
+    return quoted;
+  }
 }
 
 function open(name) {
