@@ -1,6 +1,6 @@
 """Sums over all processes at one moment, and what happened between two of them."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def quantile(buckets: Buckets, q: float) -> float | None:
     if total <= 0:
         return None
     counts = [buckets[bound] for bound in bounds]
-    place = bisect_left(counts, q * total)
+    place = max(bisect_left(counts, q * total), bisect_right(counts, 0.0))
     bound = bounds[place]
     below, n_below = (bounds[place - 1], counts[place - 1]) if place else (0.0, 0.0)
     if isinf(bound):
