@@ -7,6 +7,8 @@ GraphrecError
 ├── SettingsError       a setting is outside its range, or two do not fit together
 ├── LeakageError        something that learns or scores was handed the future
 ├── SnapshotError       a snapshot is damaged, half-written or of another version
+│   └── NoBundleError       there is no bundle of that name
+├── TrialError          a bundle is not put to use: it failed its trial, or another one is
 ├── DownloadError       a public data set could not be fetched or failed its checksum
 └── StoreError          the durable log refused or failed
     ├── StoreUnavailableError   it is out of reach; what was sent may or may not be stored
@@ -90,6 +92,14 @@ class LeakageError(GraphrecError):
 
 class SnapshotError(GraphrecError):
     """A snapshot is damaged, half-written or of another format version."""
+
+
+class NoBundleError(SnapshotError):
+    """There is no bundle of that name."""
+
+
+class TrialError(GraphrecError):
+    """A bundle is not put to use: it failed its trial, or another one is just being tried."""
 
 
 class DownloadError(GraphrecError):

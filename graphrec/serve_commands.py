@@ -3,16 +3,16 @@
 import logging
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from graphrec import terminal
 from graphrec.errors import SettingsError
+from graphrec.serve_worker import ServeOptions, settings_of_server, start_of
 
 if TYPE_CHECKING:
-    from graphrec.pipeline import Pipeline
     from graphrec.serving.opening import Opened
 
 NEEDS_SERVE = (
@@ -42,6 +42,12 @@ def serve(
     open_door: Annotated[bool, typer.Option("--open", help="No keys; on loopback only.")] = False,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", help="Processes that answer.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Folder of bundles and snapshots.")
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="No line in the log for each request.")
     ] = False,
@@ -61,34 +67,54 @@ def serve(
     _refuse_missing_packages()
     import uvicorn
 
-    from graphrec.experiment.reading import read_yaml, settings_of
     from graphrec.serving.logs import log_as_json
-    from graphrec.serving.opening import ServeSettings, opened
+    from graphrec.serving.opening import opened
 
-    said = {} if settings is None else dict(read_yaml(settings) or {})
-    given = {"host": host, "port": port, "keys": None if keys is None else str(keys)}
-    said |= {name: value for name, value in given.items() if value is not None}
-    if log is not None:
-        said["log"] = {**said.get("log", {}), "url": log}
-    if data is None:
-        said["service"] = {"clock": "log", **said.get("service", {})}
-    chosen = settings_of(ServeSettings, said, "serve" if settings is None else str(settings))
+    given: dict[str, object] = {
+        name: value
+        for name, value in {
+            "host": host,
+            "port": port,
+            "workers": workers,
+            "keys": None if keys is None else str(keys),
+            "log": None if log is None else {"url": log},
+            "store": None if store is None else {"folder": str(store)},
+        }.items()
+        if value is not None
+    }
+    options = ServeOptions(_text(data), _text(pipeline), _text(settings), given, quiet)
+    chosen = settings_of_server(options)
     _refuse_unclear_door(chosen.keys, open_door=open_door)
-    with opened(_pipeline(data, pipeline), chosen) as server:
+    with opened(start_of(options), chosen) as server:
         _tell_what_is_known(server)
         if check:
             terminal.out().print("everything opens", soft_wrap=True)
             return
         terminal.aside().print(f"http://{chosen.host}:{chosen.port}/docs", soft_wrap=True)
-        log_as_json(logging.WARNING if quiet else logging.INFO)
-        uvicorn.run(
-            server.app,
-            host=chosen.host,
-            port=chosen.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=10,
-        )
+        how: dict[str, Any] = {
+            "host": chosen.host,
+            "port": chosen.port,
+            "log_level": "warning",
+            "access_log": False,
+            "timeout_graceful_shutdown": 10,
+        }
+        if chosen.workers == 1:
+            log_as_json(logging.WARNING if quiet else logging.INFO)
+            uvicorn.run(server.app, **how)
+            return
+    # Each worker opens a state of its own, from what was kept just now.
+    options.to_environment()
+    uvicorn.run(
+        "graphrec.serve_worker:make_app",
+        factory=True,
+        workers=chosen.workers,
+        timeout_worker_healthcheck=60,
+        **how,
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def replay(
@@ -216,8 +242,9 @@ def _tell_what_is_known(server: "Opened") -> None:
     with server.engine.read() as state:
         ids = state.pipeline.dataset.ids
         terminal.aside().print(
-            f"{len(ids['user']):,} users, {len(ids['item']):,} items; {server.n_replayed:,} "
-            f"entries of the log applied, {server.engine.n_skipped:,} skipped",
+            f"bundle {server.model}: {len(ids['user']):,} users, {len(ids['item']):,} items; "
+            f"{server.n_replayed:,} entries of the log applied, {server.engine.n_skipped:,} "
+            "skipped",
             soft_wrap=True,
         )
 
@@ -225,15 +252,3 @@ def _tell_what_is_known(server: "Opened") -> None:
 def _refuse_missing_packages() -> None:
     if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "sqlalchemy")):
         raise SettingsError(NEEDS_SERVE)
-
-
-def _pipeline(data: Path | None, file: Path | None) -> "Pipeline":
-    from graphrec.experiment import demonstration
-    from graphrec.experiment.opening import open_pipeline, open_pipeline_file
-
-    folder = data
-    if folder is None:
-        folder = demonstration.demo_folder(None)
-        with terminal.progress("simulating", None):
-            demonstration.prepare_world(folder, None)
-    return open_pipeline(folder) if file is None else open_pipeline_file(folder, file)

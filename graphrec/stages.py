@@ -310,6 +310,29 @@ class CandidateSource(Protocol):
 
 
 @runtime_checkable
+class Settling(Protocol):
+    """Something that can bring itself up to date ahead of the next question.
+
+    Until something is absorbed or time passes, questions change nothing of what is settled, so that
+    any number of threads may ask at once. What was not settled is brought up to date by the next
+    question, with the same answer, and then has one asker at a time.
+    """
+
+    def settle(self) -> None:
+        """Do now what the next question would do first."""
+        ...
+
+
+@runtime_checkable
+class Ageing(Protocol):
+    """Something that weighs what it learnt as of a clock of its own, which events move."""
+
+    def advance(self, now_s: int) -> None:
+        """Let it be `now_s` (UTC seconds) though nothing has happened; an earlier time is none."""
+        ...
+
+
+@runtime_checkable
 class Ranker(Protocol):
     """Orders candidates by a closer look."""
 

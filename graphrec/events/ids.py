@@ -14,6 +14,7 @@ Key = int | str
 
 _SLOTS_PER_KEY: Final = 4
 _FAR: Final = 2**61
+_FEWEST_JOINED: Final = 1024
 
 
 class IdMap:
@@ -45,11 +46,20 @@ class IdMap:
 
     @property
     def _keys(self) -> pl.Series:
-        if self._added:
-            added = pl.Series(self._what, self._added, dtype=self._settled.dtype)
-            self._settled = pl.concat([self._settled, added])
-            self._added = []
-        return self._settled
+        if not self._added:
+            return self._settled
+        added = pl.Series(self._what, self._added, dtype=self._settled.dtype)
+        return pl.concat([self._settled, added])
+
+    def settle(self) -> None:
+        """Make ready for many readers at once: until a key is added or forgotten none changes it.
+
+        What was added lately is put with the rest when it has become as much as a quarter of it, so
+        that adding costs the same per key however many there are.
+        """
+        self._rows()
+        if len(self._added) > max(_FEWEST_JOINED, len(self._settled) // 4):
+            self._settled, self._added = self._keys.rechunk(), []
 
     def key(self, row: int) -> Key:
         """The key of one row."""
@@ -65,9 +75,10 @@ class IdMap:
         """
         found = self._find(key)
         if found is None:
+            known = next(iter(self._rows()), None)
             raise UnknownIdError(
                 f"unknown {self._what} {key!r} — the log holds {len(self):,} {self._what}s"
-                + (f", such as {self._keys[0]!r}" if len(self) else "")
+                + ("" if known is None else f", such as {known!r}")
             )
         return found
 
@@ -119,7 +130,7 @@ class IdMap:
         if row is None:
             return False
         del self._rows()[self.key(row)]
-        self._settled = self._keys.scatter(row, None)
+        self._settled, self._added = self._keys.scatter(row, None), []
         self._n_forgotten += 1
         return True
 

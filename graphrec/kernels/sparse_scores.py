@@ -102,7 +102,29 @@ def add_sparse_rows_parallel(
         _add_sparse_row(query, ptr, target_row, weight, past_ptr, past_item, past_weight, score)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
+def _add_dense_tile(
+    query: int,
+    first: int,
+    stop: int,
+    weight: NDArray[np.float32],
+    past_ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    past_weight: NDArray[np.float32],
+    score: NDArray[np.float32],
+) -> None:
+    total = np.zeros(stop - first, np.float32)
+    for place in range(past_ptr[query], past_ptr[query + 1]):
+        item = past_item[place]
+        if item < weight.shape[0]:
+            row = weight[item, first:stop]
+            by = past_weight[place]
+            for column in range(stop - first):
+                total[column] += by * row[column]
+    score[query, first:stop] = total
+
+
+@njit(cache=True, nogil=True)
 def add_dense_rows(
     weight: NDArray[np.float32],
     past_ptr: NDArray[np.int64],
@@ -111,6 +133,20 @@ def add_dense_rows(
     score: NDArray[np.float32],
 ) -> None:
     """Like `add_sparse_rows`, for a full matrix."""
+    score[:] = 0.0
+    for query in range(len(past_ptr) - 1):
+        _add_dense_tile(query, 0, weight.shape[0], weight, past_ptr, past_item, past_weight, score)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def add_dense_rows_parallel(
+    weight: NDArray[np.float32],
+    past_ptr: NDArray[np.int64],
+    past_item: NDArray[np.int32],
+    past_weight: NDArray[np.float32],
+    score: NDArray[np.float32],
+) -> None:
+    """The same on several threads; where Numba has no OpenMP, for one caller at a time."""
     n_rows = weight.shape[0]
     n_tiles = (n_rows + _TILE - 1) // _TILE
     score[:] = 0.0
@@ -119,15 +155,7 @@ def add_dense_rows(
         first = tile * _TILE
         stop = min(first + _TILE, n_rows)
         for query in prange(len(past_ptr) - 1):
-            total = np.zeros(stop - first, np.float32)
-            for place in range(past_ptr[query], past_ptr[query + 1]):
-                item = past_item[place]
-                if item < n_rows:
-                    row = weight[item, first:stop]
-                    by = past_weight[place]
-                    for column in range(stop - first):
-                        total[column] += by * row[column]
-            score[query, first:stop] = total
+            _add_dense_tile(query, first, stop, weight, past_ptr, past_item, past_weight, score)
 
 
 @njit(cache=True, nogil=True)

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Bool, Int32
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, LeakageError
@@ -42,9 +42,11 @@ from graphrec.pipeline.explaining import (
     found_by,
 )
 from graphrec.pipeline.notes import Notes
+from graphrec.pipeline.parts import Parts
 from graphrec.pipeline.refusing import refuse_lost, without_refused
+from graphrec.pipeline.settling import advance_stages, settle_stages
 from graphrec.pipeline.top_up import topped_up
-from graphrec.retrieval.blend import BlendedSource, nothing_found
+from graphrec.retrieval.blend import nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
 from graphrec.stages import (
     Arranger,
@@ -133,20 +135,9 @@ class Pipeline:
         self._n_items = max(dataset.n_items, watched.n_items)
 
     @property
-    def sources(self) -> tuple[CandidateSource, ...]:
-        """Who finds the candidates: the sources of a blend, or the one there is."""
-        source = self._source
-        return tuple(source.sources) if isinstance(source, BlendedSource) else (source,)
-
-    @property
-    def ranker(self) -> Ranker | None:
-        """Who orders them; None: they stand as they were found."""
-        return self._ranker
-
-    @property
-    def watches_by_item(self) -> Int64[np.ndarray, " some"]:
-        """Events that counted as watches, by item row; items beyond its end have none."""
-        return self._history.n_by_item
+    def parts(self) -> Parts:
+        """The stages as they stand."""
+        return Parts(self._source, self._ranker, self._history)
 
     def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
         """The queries of users with all they watched before.
@@ -253,13 +244,29 @@ class Pipeline:
         return ranker.streams if isinstance(ranker, _StreamAbsorbing) else ()
 
     def settle(self) -> None:
-        """Tell the ranker's features now what the next question of `cut_s` would tell them.
+        """Bring every stage up to date, as the next question would.
 
-        Sources still bring their tables up to date when they are read: one question at a time.
+        Until something else is absorbed or time passes, questions change nothing, so that any
+        number of threads may ask at once.
         """
         ranker: object = self._ranker
         if isinstance(ranker, _StreamAbsorbing):
             ranker.tell_streams(self.cut_s)
+        settle_stages(self._stages, self._n_items)
+        for ids in self.dataset.ids.values():
+            ids.settle()
+
+    def advance(self, now_s: int) -> None:
+        """Let time pass for what ages by a clock of its own, though nothing has happened.
+
+        Answers are then as of stages that learnt the same events anew and read them at `now_s`
+        (UTC seconds). `cut_s` and what a question sees stay: a question brings its own time.
+        """
+        advance_stages(self._stages, now_s)
+
+    @property
+    def _stages(self) -> tuple[object, ...]:
+        return self._source, self._ranker, self._arranger, self._fallback
 
     def describe(
         self, slate: Slate, query: int, queries: Queries | None = None

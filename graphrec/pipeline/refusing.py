@@ -1,4 +1,4 @@
-"""What no stage may hand on: items that filters refuse, lost candidates, scores that are none."""
+"""What is refused within an answer: a slate's items by filters, and what a ranker lost."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def without_refused(slate: Slate, allowed: Bool[np.ndarray, " items"]) -> Slate:
 
 
 def refuse_lost(found: Candidates, ranked: Candidates) -> None:
-    """Check that a ranker returned the candidates it was given, with finite scores.
+    """Check that a ranker returned the candidates that it was given, each with a number.
 
     Raises:
         DataError: It did not.

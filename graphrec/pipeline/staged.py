@@ -16,7 +16,15 @@ from graphrec.ranking.learned import LearnedRanker
 from graphrec.ranking.rank_model import RankModel
 from graphrec.ranking.training_set import RankingSet
 from graphrec.retrieval.blend import BlendedSource
-from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Queries
+from graphrec.stages import (
+    Ageing,
+    Candidates,
+    CandidateSource,
+    Eligibility,
+    Interactions,
+    Queries,
+    Settling,
+)
 
 TrainModel = Callable[[RankingSet, RankingSet], RankModel]
 """Learns from earlier lists, stopping by later ones."""
@@ -146,6 +154,16 @@ class StagedSource:
         self._source.absorb(events)
         self._builder.absorb(events)
         self._n_items = max(self._n_items, events.n_items)
+
+    def advance(self, now_s: int) -> None:
+        """Let time pass for the source, where it ages."""
+        if isinstance(self._source, Ageing):
+            self._source.advance(now_s)
+
+    def settle(self) -> None:
+        """Bring the source up to date, so that questions change nothing."""
+        if isinstance(self._source, Settling):
+            self._source.settle()
 
     def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
         """The best `k` eligible items of each query, by the ranker."""

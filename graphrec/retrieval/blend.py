@@ -13,12 +13,14 @@ from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, SettingsError
 from graphrec.kernels.merging import merge_lists
 from graphrec.stages import (
+    Ageing,
     Candidates,
     CandidateSource,
     Eligibility,
     Evidence,
     Interactions,
     Queries,
+    Settling,
 )
 
 RANK_CONSTANT: Final = 60.0
@@ -194,6 +196,18 @@ class BlendedSource:
         """Let every source absorb `events`."""
         for source in self._sources:
             source.absorb(events)
+
+    def advance(self, now_s: int) -> None:
+        """Let time pass for every source that ages."""
+        for source in self._sources:
+            if isinstance(source, Ageing):
+                source.advance(now_s)
+
+    def settle(self) -> None:
+        """Bring every source up to date, so that questions change nothing."""
+        for source in self._sources:
+            if isinstance(source, Settling):
+                source.settle()
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Summed weight / (rank_constant + place) of every item, 0 where it is in no list."""

@@ -91,6 +91,11 @@ class CoWatchNeighbourSource:
         if self._beside is None:
             self._own.absorb(events)
 
+    def advance(self, now_s: int) -> None:
+        """Let edges of its own graph age up to `now_s` (UTC seconds)."""
+        if self._beside is None:
+            self._own.advance(now_s)
+
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Summed weight of the edges to every item.
 

@@ -82,6 +82,14 @@ class CoWatchSource:
         """
         self._graph.absorb(events)
 
+    def advance(self, now_s: int) -> None:
+        """Let edges age up to `now_s` (UTC seconds) though nothing has happened."""
+        self._graph.advance(now_s)
+
+    def settle(self) -> None:
+        """Bring the table of edges up to date, so that questions change nothing."""
+        self._graph.settle()
+
     def choose_seeds(self, queries: Queries) -> tuple[WalkTable, SeedSets]:
         """The table as it stands, and the seeds of each query.
 

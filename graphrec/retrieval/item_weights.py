@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from graphrec.kernels.sparse_scores import (
     add_dense_rows,
+    add_dense_rows_parallel,
     add_sparse_rows,
     add_sparse_rows_parallel,
     find_dense_reasons,
@@ -97,7 +98,8 @@ class DenseItemWeights:
     def score(self, past: PastItems, n_items: int) -> Float32[np.ndarray, "users items"]:
         """Sum the weights of each query's past items, times how much each counts."""
         score = np.empty((len(past.ptr) - 1, n_items), np.float32)
-        add_dense_rows(self.weight, past.ptr, past.item_row, past.weight, score)
+        add = add_dense_rows if len(score) == 1 else add_dense_rows_parallel
+        add(self.weight, past.ptr, past.item_row, past.weight, score)
         return score
 
     def find_reasons(

@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32
 
-from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Queries
+from graphrec.stages import (
+    Ageing,
+    Candidates,
+    CandidateSource,
+    Eligibility,
+    Interactions,
+    Queries,
+    Settling,
+)
 
 
 class NamedSource:
@@ -37,6 +45,16 @@ class NamedSource:
     def absorb(self, events: Interactions) -> None:
         """Let the source absorb `events`."""
         self.source.absorb(events)
+
+    def advance(self, now_s: int) -> None:
+        """Let time pass for the source, where it ages."""
+        if isinstance(self.source, Ageing):
+            self.source.advance(now_s)
+
+    def settle(self) -> None:
+        """Bring the source up to date, so that questions change nothing."""
+        if isinstance(self.source, Settling):
+            self.source.settle()
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """The source's scores."""

@@ -167,6 +167,7 @@ class PropagateSource(CoWatchSource):
         """Learn a graph by `graph`, and propagate on it by `walk`."""
         super().__init__(graph, walk)
         self._known: tuple[tuple[WalkGraph, int], _KnownVisits] | None = None
+        self._settled_version: int | None = None
 
     @property
     def name(self) -> str:
@@ -211,6 +212,15 @@ class PropagateSource(CoWatchSource):
                     share[query, : len(best)] = parts.max(axis=0) / parts.sum(axis=0)
         return candidates_of(item_row, score, reason, share, self.name)
 
+    def settle(self) -> None:
+        """Compute the chances of steps now, so that questions change nothing.
+
+        What one question computes of its seeds is then not kept for the next one.
+        """
+        super().settle()
+        self._known_visits()
+        self._settled_version = self._graph.version
+
     def _expectations(self, queries: Queries) -> Iterator[tuple[int, Expectation, SeedSets]]:
         """The expectation of a few queries at a time, with the first one's place."""
         table, seeds = self.choose_seeds(queries)
@@ -233,4 +243,7 @@ class PropagateSource(CoWatchSource):
         if self._known is None or self._known[0] != state:
             chances = step_chances(self._graph.edges())
             self._known = (state, _KnownVisits(chances, self._settings))
+            self._settled_version = None
+        elif self._settled_version == self._graph.version:
+            return _KnownVisits(self._known[1].chances, self._settings)
         return self._known[1]

@@ -5,12 +5,16 @@ from jaxtyping import Float32, Int32, Int64
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from graphrec.kernels.user_neighbors import score_by_neighbors
+from graphrec.kernels.user_neighbors import score_by_neighbors, score_by_neighbors_parallel
 from graphrec.retrieval.history_weights import weigh_past_items
 from graphrec.retrieval.interaction_matrix import RefitSchedule, interaction_matrix
 from graphrec.retrieval.item_to_item import ItemModelSettings
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.top_k import top_candidates
+
+_Flat = tuple[
+    Int64[np.ndarray, " pointers"], Int32[np.ndarray, " entries"], Float32[np.ndarray, " entries"]
+]
 
 
 class UserKNNSettings(ItemModelSettings):
@@ -46,8 +50,8 @@ class UserKNNSource:
         """Neighbours by `settings`; holds no users yet."""
         self._settings = settings or UserKNNSettings()
         self._schedule = RefitSchedule(self._settings.refit_every_events)
-        self._by_user = csr_array((0, 0), dtype=np.float32)
-        self._by_item = self._by_user
+        nothing = csr_array((0, 0), dtype=np.float32)
+        self._by_user = self._by_item = _flat(nothing)
         self._norm = np.empty(0)
 
     @property
@@ -83,9 +87,10 @@ class UserKNNSource:
         settings, n_items = self._settings, self._schedule.n_items
         past = weigh_past_items(queries, settings.history, settings.values, n_items, self.name)
         score = np.empty((len(queries), n_items), np.float32)
-        score_by_neighbors(
-            *_flat(self._by_user),
-            *_flat(self._by_item),
+        fill = score_by_neighbors if len(score) == 1 else score_by_neighbors_parallel
+        fill(
+            *self._by_user,
+            *self._by_item,
             self._norm,
             queries.user_row,
             past.ptr,
@@ -109,13 +114,9 @@ class UserKNNSource:
         matrix = interaction_matrix(events, self._settings.values)
         squared = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
         self._norm = squared**self._settings.length_power
-        self._by_user = matrix.astype(np.float32)
-        self._by_item = self._by_user.T.tocsr()
+        by_user = matrix.astype(np.float32)
+        self._by_user, self._by_item = _flat(by_user), _flat(by_user.T.tocsr())
 
 
-def _flat(
-    matrix: csr_array,
-) -> tuple[
-    Int64[np.ndarray, " pointers"], Int32[np.ndarray, " entries"], Float32[np.ndarray, " entries"]
-]:
+def _flat(matrix: csr_array) -> _Flat:
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data

@@ -14,7 +14,7 @@ from graphrec.kernels.top_list import read_top
 from graphrec.retrieval.cowatch_source import candidates_of
 from graphrec.retrieval.sparse_entries import SEEN_CODES, allowed_or_all
 from graphrec.retrieval.vector_index import IndexReport, VectorIndex, VectorIndexSettings
-from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.stages import Ageing, Candidates, Eligibility, Interactions, Queries, Settling
 
 
 @runtime_checkable
@@ -160,6 +160,16 @@ class VectorSource:
         touched = np.unique(np.concatenate([events.item_row, added])).astype(np.int32)
         if len(touched):
             index.put(touched, self._vectors_of(touched))
+
+    def advance(self, now_s: int) -> None:
+        """Let time pass for the model, where it ages."""
+        if isinstance(self._model, Ageing):
+            self._model.advance(now_s)
+
+    def settle(self) -> None:
+        """Bring the model up to date, so that questions change nothing."""
+        if isinstance(self._model, Settling):
+            self._model.settle()
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Score of every item, above 0."""

@@ -66,11 +66,12 @@ class DatingGraph(Protocol):
 class WalkGraph:
     """A live graph, its clock, and the table of its edges, brought up to date when it is read.
 
-    The clock stands at the cut of the last `fit` or just past the newest event absorbed since, so
-    an answer depends on what was learnt and not on when it is asked. Rows of changed nodes alone
-    are rewritten. The whole table is, where weights age by `expected` or `thinning` and the clock
-    has passed into another UTC day, the step of those rules. Under `half_life` all edges of a row
-    fade by one common factor, which changes no step, and under `none` nothing fades.
+    The clock stands at the cut of the last `fit` or just past the newest event absorbed since, or
+    where `advance` has moved it, so an answer depends on what was learnt and not on when it is
+    asked. Rows of changed nodes alone are rewritten. The whole table is, where weights age by
+    `expected` or `thinning` and the clock has passed into another UTC day, the step of those rules.
+    Under `half_life` all edges of a row fade by one common factor, which changes no step, and under
+    `none` nothing fades.
     """
 
     def __init__(self, graph: ChangingGraph, weight_power: float = 1.0) -> None:
@@ -118,6 +119,24 @@ class WalkGraph:
         self.version += 1
         self._stale.append(changed)
 
+    def advance(self, now_s: int) -> None:
+        """Let time pass: edges weigh from here on as a graph learnt anew would weigh them then.
+
+        Costs nothing but where another UTC day has begun and weights age by day.
+        """
+        mode = self._graph.settings.ageing.mode
+        if mode == "none" or now_s <= self.clock_s:
+            return
+        if mode == "half_life":
+            self.clock_s = now_s
+        elif now_s // DAY_S > self.clock_s // DAY_S:
+            self.clock_s = now_s
+            self.version += 1
+
+    def settle(self) -> None:
+        """Bring the table up to date, so that `table` changes nothing until the next event."""
+        self.table()
+
     def edges(self, nodes: Int32[np.ndarray, " nodes"] | None = None) -> WeightedEdges:
         """Edges of `nodes`, or of every node, as they weigh now for a walker."""
         return sharpen(self.unsharpened_edges(nodes), self._weight_power)
@@ -156,11 +175,12 @@ class WalkGraph:
         if self._table is None or step != self._table_step:
             self._table = WalkTable.build(self.edges())
             self._table_step = step
+            self._stale = []
         elif self._stale:
             self._table.grow(self.n_items)
             changed = np.unique(np.concatenate(self._stale)).astype(np.int32)
             self._table.update_nodes(changed, self.edges(changed))
-        self._stale = []
+            self._stale = []
         return self._table
 
     def _ageing_step(self) -> int:

@@ -1,47 +1,57 @@
 """The HTTP app: every door, behind who may use it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 
 from graphrec.serving.event_doors import add_event_doors
-from graphrec.serving.freshness import Freshness
 from graphrec.serving.guarding import guard
+from graphrec.serving.keeping import Keeper
 from graphrec.serving.keys import KeyFile
 from graphrec.serving.limits import DoorSettings
-from graphrec.serving.metrics import Metrics
-from graphrec.serving.overview import Overview, model_of
+from graphrec.serving.model_doors import add_model_doors
+from graphrec.serving.models import Models
+from graphrec.serving.onlookers import Onlookers
 from graphrec.serving.page_doors import add_insight_doors, add_page_doors
 from graphrec.serving.problems import MEDIA_TYPE, install
 from graphrec.serving.service import Service
-from graphrec.serving.shown_items import ShownItems
 from graphrec.serving.slate_doors import add_slate_doors
 from graphrec.serving.state_doors import add_state_doors
-from graphrec.serving.watching import Watchers
+from graphrec.serving.state_store import StateStore
 
-__all__ = ["DoorSettings", "build_app"]
+__all__ = ["DoorSettings", "Doors", "build_app"]
 
 
-def build_app(
-    service: Service, keys: KeyFile | None, settings: DoorSettings | None = None
-) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What there are doors to.
+
+    Attributes:
+        service: Takes events and answers.
+        models: Puts bundles to use; None: there is only one.
+        keeper: Keeps snapshots.
+        store: Where bundles and snapshots are.
+    """
+
+    service: Service
+    models: Models | None = None
+    keeper: Keeper | None = None
+    store: StateStore | None = None
+
+
+def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None = None) -> FastAPI:
     """The app.
 
     Args:
-        service: Answers.
+        doors: What stands behind it.
         keys: Who may do what; None: everybody everything.
         settings: Limits.
     """
     limits = settings or DoorSettings()
-    with service.engine.read() as state:
-        model = model_of(state.pipeline)
-    metrics = Metrics(service.status, str(model))
-    overview = Overview(metrics, model, lambda: service.status().failure, service.n_behind)
-    freshness, shown = Freshness(service.engine, metrics.became_visible), ShownItems()
-    service.watcher = Watchers((metrics, freshness, shown))
+    service = doors.service
+    onlookers = Onlookers(service)
     app = FastAPI(
-        lifespan=_beside(freshness, overview),
+        lifespan=onlookers.life,
         title="graphrec",
         description="Recommendations that know of the last event.",
         version="1",
@@ -59,28 +69,12 @@ def build_app(
         },
     )
     install(app)
-    metrics.watch(app)
+    onlookers.metrics.watch(app)
     add_event_doors(app, service, limits, guard(keys, "write"))
     add_slate_doors(app, service, guard(keys, "read"))
-    add_state_doors(app, service, metrics, guard(keys, "admin"))
-    add_insight_doors(app, service, overview, shown, (guard(keys, "read"), guard(keys, "admin")))
+    add_state_doors(app, service, onlookers.metrics, guard(keys, "admin"))
+    if doors.models and doors.keeper and doors.store:
+        add_model_doors(app, doors.models, doors.keeper, doors.store, guard(keys, "admin"))
+    add_insight_doors(app, service, onlookers, (guard(keys, "read"), guard(keys, "admin")))
     add_page_doors(app)
     return app
-
-
-def _beside(
-    *watches: Freshness | Overview,
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """What runs beside the app from its start to its end."""
-
-    @asynccontextmanager
-    async def running(_: FastAPI) -> AsyncIterator[None]:
-        for one in watches:
-            one.start()
-        try:
-            yield
-        finally:
-            for one in watches:
-                one.close()
-
-    return running

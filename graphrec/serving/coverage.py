@@ -49,7 +49,7 @@ def coverage_of(state: LiveState, shown: ShownItems) -> CoverageOut:
         shown: What was shown.
     """
     n_slates, n_shown = shown.counts()
-    watched = state.pipeline.watches_by_item
+    watched = state.pipeline.parts.watches_by_item
     watched = watched[watched > 0]
     n_items = max(len(state.pipeline.dataset.ids["item"]), len(n_shown))
     curve = lorenz(n_shown, n_items)

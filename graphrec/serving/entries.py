@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 from graphrec.errors import DataError
 
-EntryKind = Literal["event", "item", "user", "impression", "item_deleted", "user_deleted"]
+EntryKind = Literal["event", "item", "user", "impression", "item_deleted", "user_deleted", "model"]
 Outcome = Literal["stored", "repeated", "conflicting"]
 
 KINDS: Final[frozenset[str]] = frozenset(get_args(EntryKind))
@@ -25,7 +25,8 @@ class NewEntry:
 
     Attributes:
         kind: What it is about.
-        key: Id of the event, item, user or impression; 1 to 1024 bytes of UTF-8.
+        key: Id of the event, item, user or impression, or a bundle's name; 1 to 1024 bytes of
+            UTF-8.
         time_s: When it happened, UTC seconds, 64 bits.
         body: All that the caller said, as `canonical_json` writes it. By it a repeated entry is
             told from a conflicting one; `time_s` and `user_id` are not compared.

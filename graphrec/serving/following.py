@@ -1,46 +1,20 @@
 """The engine: follows a log of entries and answers from the state that they lead to."""
 
-import copy
-import json
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.errors import DataError, GraphrecError
-from graphrec.serving.left_right import LeftRight
-from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.learning import Learning, LoggedEntry
+from graphrec.serving.state import LiveState
 
 _LOG = logging.getLogger(__name__)
-_SKIPPED_KEPT: Final = 100
-
-
-class LoggedEntry(Protocol):
-    """What the engine reads of an entry."""
-
-    @property
-    def seq(self) -> int:
-        """Its number in the log."""
-
-    @property
-    def kind(self) -> str:
-        """What it is about; `event` is learnt, `user_deleted` forgotten."""
-
-    @property
-    def key(self) -> str:
-        """Id of what it is about."""
-
-    @property
-    def time_s(self) -> int:
-        """When it happened, UTC seconds."""
-
-    @property
-    def body(self) -> str:
-        """JSON."""
 
 
 class ReadLog(Protocol):
@@ -68,13 +42,20 @@ class FollowingSettings(BaseModel):
     retry_s: float = Field(
         1.0, gt=0, le=600, description="Seconds until the log is read again after it failed."
     )
+    age_every_s: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Seconds after which what ages does so though nothing has happened; not looked "
+        "at without a clock.",
+    )
 
 
 class Engine:
     """A live state that follows a log: one thread changes it, and many read.
 
-    An entry that cannot be learnt is skipped and told of in `skipped`, and those around it are
-    learnt: what has been acknowledged must not stop what comes after it.
+    Another state can be put in its place while it follows. `on_model` is told the name that an
+    entry of kind `model` says.
     """
 
     def __init__(
@@ -83,36 +64,53 @@ class Engine:
         state: LiveState,
         settings: FollowingSettings | None = None,
         *,
-        after_seq: int = 0,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """Follow `log` from behind `after_seq`, which `state` knows."""
-        self._log = log
+        """Follow `log` from behind the entry up to which `state` knows it.
+
+        Args:
+            log: The log.
+            state: What is changed; a copy of it is made.
+            settings: How it is followed.
+            clock: What time it is, UTC seconds, for what ages though nothing happens; None: time is
+                what the log's events say.
+        """
+        self._log, self._clock = log, clock
         self._settings = settings or FollowingSettings()
-        state.seq = after_seq
-        self._states = LeftRight(state, copy.deepcopy(state))
-        self._applied_seq = after_seq
+        self._learning = Learning(state)
+        self._changing = threading.Lock()
         self._applied = threading.Condition()
+        self._next_ageing_s = -math.inf
         self._poked, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self.skipped: list[tuple[int, str]] = []
-        self.n_skipped = 0
         self.failure: str | None = None
+        self.on_model: Callable[[str], None] | None = None
 
     @property
     def applied_seq(self) -> int:
         """Number of the newest entry that readers see."""
-        return self._applied_seq
+        return self._learning.seq
+
+    @property
+    def skipped(self) -> Sequence[tuple[int, str]]:
+        """The newest entries that could not be learnt, and why."""
+        return self._learning.skipped
+
+    @property
+    def n_skipped(self) -> int:
+        """Entries that could not be learnt."""
+        return self._learning.n_skipped
 
     @contextmanager
     def read(self) -> Iterator[LiveState]:
-        """The state, which stays as it is until the block ends; nobody waits for a change."""
-        with self._states.read() as state:
+        """The state, which stays as it is until the block ends; nobody waits for anybody."""
+        with self._learning.read() as state:
             yield state
 
     @contextmanager
-    def ask(self) -> Iterator[LiveState]:
-        """The same for a question to its pipeline; questions to one state wait for each other."""
-        with self._states.read() as state, state.asking:
+    def hold(self) -> Iterator[LiveState]:
+        """The state while nothing is learnt; readers go on."""
+        with self._learning.hold() as state:
             yield state
 
     def start(self) -> None:
@@ -129,19 +127,49 @@ class Engine:
     def wait_until(self, seq: int, timeout_s: float) -> bool:
         """Wait until readers see entry `seq`; whether they do."""
         with self._applied:
-            return self._applied.wait_for(lambda: self._applied_seq >= seq, timeout_s)
+            return self._applied.wait_for(lambda: self.applied_seq >= seq, timeout_s)
 
     def catch_up(self) -> int:
-        """Apply all that the log holds, here and now; returns how many entries.
+        """Learn all that the log holds, here and now; returns how many entries.
 
         Raises:
             GraphrecError: The log cannot be read.
         """
-        n_applied = 0
-        while entries := self._log.read(self._applied_seq, self._settings.most_entries):
-            self._apply(entries)
-            n_applied += len(entries)
-        return n_applied
+        n_learnt = 0
+        while n_now := self._learn_next():
+            n_learnt += n_now
+        return n_learnt
+
+    def prepare(self, state: LiveState) -> Learning:
+        """Have a state learn what the one in use knows, beside it; it is not read yet.
+
+        Raises:
+            GraphrecError: The log cannot be read.
+        """
+        learning = Learning(state)
+        self._teach(learning)
+        return learning
+
+    def adopt(self, learning: Learning) -> None:
+        """Put what `prepare` made in place of what is read.
+
+        Readers do not wait; new entries wait until the new state knows all that the old one does.
+
+        Raises:
+            GraphrecError: The log cannot be read; nothing has changed.
+        """
+        with self._changing:
+            self._teach(learning)
+            self._learning = learning
+            self._next_ageing_s = -math.inf
+
+    def _teach(self, learning: Learning) -> None:
+        """Let it learn what readers know by now, and nothing that they do not know yet."""
+        while learning.seq < (last_seq := self.applied_seq):
+            known = [e for e in self._entries_after(learning.seq) if e.seq <= last_seq]
+            if not known:
+                return
+            learning.learn(known)
 
     def close(self) -> None:
         """Stop following; the state stays readable."""
@@ -161,69 +189,32 @@ class Engine:
                 _LOG.warning("the log cannot be read, and the state stays as it is: %s", error)
                 self._closed.wait(self._settings.retry_s)
                 continue
+            self._age()
             self._poked.wait(self._settings.poll_s)
 
-    def _apply(self, entries: Sequence[LoggedEntry]) -> None:
-        events: list[tuple[int, LiveEvent]] = []
-        for entry in entries:
-            if entry.kind == "user_deleted":
-                self._learn(events)
-                events = []
-                self._forget(entry.key)
-            elif (event := self._event(entry)) is not None:
-                events.append((entry.seq, event))
-        self._learn(events)
-        last_seq = entries[-1].seq
-        self._states.change(lambda state: setattr(state, "seq", last_seq))
-        with self._applied:
-            self._applied_seq = entries[-1].seq
-            self._applied.notify_all()
+    def _learn_next(self) -> int:
+        with self._changing:
+            entries = self._entries_after(self._learning.seq)
+            if entries:
+                self._learning.learn(entries)
+        if entries:
+            with self._applied:
+                self._applied.notify_all()
+            named = [entry.key for entry in entries if entry.kind == "model"]
+            if named and self.on_model is not None:
+                self.on_model(named[-1])
+        return len(entries)
 
-    def _event(self, entry: LoggedEntry) -> LiveEvent | None:
-        """The event that an entry tells of, if it can be learnt."""
-        if entry.kind != "event":
-            return None
-        try:
-            said = json.loads(entry.body)
-            event = LiveEvent(
-                entry.time_s,
-                said["event_type"],
-                said["user_id"],
-                said["item_id"],
-                float(said.get("weight", 1.0)),
-            )
-            with self._states.read() as state:
-                state.refuse([event])
-        except (GraphrecError, ValueError, KeyError, TypeError) as error:
-            self._skip(entry.seq, error)
-            return None
-        return event
-
-    def _learn(self, events: Sequence[tuple[int, LiveEvent]]) -> None:
-        """Learn events together; where that fails, halves of them, down to the one that fails."""
-        if not events:
+    def _age(self) -> None:
+        """Let time pass, when it is due."""
+        if self._clock is None or time.monotonic() < self._next_ageing_s:
             return
+        self._next_ageing_s = time.monotonic() + self._settings.age_every_s
         try:
-            self._states.change(lambda state: state.apply([event for _, event in events]), _twin)
-        except Exception as error:  # noqa: BLE001 — one event must not stop all that follow
-            if len(events) == 1:
-                self._skip(events[0][0], error)
-                return
-            middle = len(events) // 2
-            self._learn(events[:middle])
-            self._learn(events[middle:])
+            with self._changing:
+                self._learning.age(int(self._clock()))
+        except Exception:  # noqa: BLE001 — a state that cannot age must not stop what follows
+            _LOG.exception("the state could not age and stays as it is")
 
-    def _forget(self, user_id: str) -> None:
-        self._states.change(lambda state: state.forget_user(user_id), _twin)
-
-    def _skip(self, seq: int, error: Exception) -> None:
-        self.n_skipped += 1
-        self.skipped = [*self.skipped, (seq, f"{type(error).__name__}: {error}")][-_SKIPPED_KEPT:]
-        _LOG.warning("entry %d cannot be learnt and is skipped: %s", seq, error)
-
-
-def _twin(state: LiveState) -> LiveState:
-    started = time.perf_counter()
-    twin = copy.deepcopy(state)
-    _LOG.warning("the state was copied anew in %.2f s", time.perf_counter() - started)
-    return twin
+    def _entries_after(self, seq: int) -> Sequence[LoggedEntry]:
+        return self._log.read(seq, self._settings.most_entries)

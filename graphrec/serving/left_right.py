@@ -86,11 +86,16 @@ class LeftRight(Generic[State]):
                     raise
                 self._sides[other] = renew(self._sides[back])
 
-    def replace(self, first: State, second: State) -> None:
-        """Put two other states in place of both; readers of the old ones finish with them."""
-        with self._writing, self._left:
-            self._sides = [first, second]
-            self._version += 1
+    @contextmanager
+    def hold(self) -> Iterator[State]:
+        """The state as of the last change, which nobody changes or reads until the block ends.
+
+        Changes wait meanwhile; readers, who have the other of the two equal states, do not.
+        """
+        with self._writing:
+            back = 1 - self._front
+            self._wait_until_left(back)
+            yield self._sides[back]
 
     def _wait_until_left(self, side: int) -> None:
         with self._left:

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from platform import python_version
 from typing import Literal
 from uuid import uuid4
@@ -44,12 +45,12 @@ _GAUGES: tuple[tuple[str, str, _Mode], ...] = (
 class Metrics:
     """Counters of one process, in a registry of their own."""
 
-    def __init__(self, status: Callable[[], StatusOut], model: str = "") -> None:
+    def __init__(self, status: Callable[[], StatusOut], model: Callable[[], str]) -> None:
         """Count, and read the engine's state whenever somebody asks.
 
         Args:
             status: The engine's state.
-            model: What recommends, in a word or two.
+            model: Name of the bundle that answers.
         """
         self._status = status
         self.registry = CollectorRegistry()
@@ -87,14 +88,14 @@ class Metrics:
             name: Gauge(f"graphrec_{name}", words, multiprocess_mode=mode, registry=own)
             for name, words, mode in _GAUGES
         }
-        info = Gauge(
+        self._model, self._told_model = model, ""
+        self._info = Gauge(
             "graphrec_build_info",
-            "1, with what runs.",
+            "1 for what answers, 0 for what did before.",
             ["version", "python", "model"],
             multiprocess_mode="livemax",
             registry=own,
         )
-        info.labels(_version(), python_version(), model).set(1)
         self._gauges["workers"].set(1)
         self._gauges["start_seconds"].set(time.time())
 
@@ -127,6 +128,11 @@ class Metrics:
             ("skipped", found.n_skipped),
         ):
             self._gauges[name].set(value)
+        model = self._model()
+        if self._told_model not in ("", model):
+            self._info.labels(_version(), python_version(), self._told_model).set(0)
+        self._info.labels(_version(), python_version(), model).set(1)
+        self._told_model = model
 
     def families(self) -> Iterable[Metric]:
         """All that is counted, of every process."""
@@ -178,9 +184,22 @@ class Metrics:
     def _reading(self) -> CollectorRegistry:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return self.registry
+        _forget_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
         of_all = CollectorRegistry()
         MultiProcessCollector(of_all)  # type: ignore[no-untyped-call]  # it has no types
         return of_all
+
+
+def _forget_dead(folder: Path) -> None:
+    """Drop the state of processes that have ended; what they counted stays."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            file.unlink(missing_ok=True)
+        except PermissionError:
+            continue
 
 
 def _version() -> str:

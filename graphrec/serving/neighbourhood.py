@@ -115,11 +115,11 @@ def n_edges_of(pipeline: Pipeline) -> int | None:
 
 
 def _co_watching(pipeline: Pipeline) -> CoWatching | None:
-    return next((one for one in pipeline.sources if isinstance(one, CoWatching)), None)
+    return next((one for one in pipeline.parts.sources if isinstance(one, CoWatching)), None)
 
 
 def _node(pipeline: Pipeline, row: int) -> NodeOut:
-    counts, dataset = pipeline.watches_by_item, pipeline.dataset
+    counts, dataset = pipeline.parts.watches_by_item, pipeline.dataset
     return NodeOut(
         item_id=dataset.ids["item"].key(row),
         title=dataset.title(row),

@@ -10,8 +10,8 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from graphrec.errors import GraphrecError
-from graphrec.pipeline import Pipeline
 from graphrec.serving.metrics import Metrics
+from graphrec.serving.state import LiveState
 from graphrec.serving.totals import (
     Buckets,
     Totals,
@@ -58,22 +58,21 @@ class PointOut(RatesOut):
     behind: int | None = Field(description="Entry numbers that slates did not know of.")
 
 
-class ModelOut(BaseModel):
+class RecommenderOut(BaseModel):
     """What recommends."""
 
+    name: str = Field(description="Name of its bundle.")
     sources: list[str] = Field(description="Who finds candidates.")
     ranker: str | None = Field(description="Who orders them; null: they stand as found.")
 
-    def __str__(self) -> str:
-        return " + ".join([*self.sources, *([self.ranker] if self.ranker else [])])
 
-
-def model_of(pipeline: Pipeline) -> ModelOut:
-    """What a pipeline recommends by."""
-    ranker = pipeline.ranker
-    return ModelOut(
-        sources=[source.name for source in pipeline.sources],
-        ranker=None if ranker is None else type(ranker).__name__,
+def recommender_of(state: LiveState) -> RecommenderOut:
+    """What a state recommends by."""
+    parts = state.pipeline.parts
+    return RecommenderOut(
+        name=state.model,
+        sources=[source.name for source in parts.sources],
+        ranker=None if parts.ranker is None else type(parts.ranker).__name__,
     )
 
 
@@ -98,7 +97,7 @@ class OverviewOut(BaseModel):
     failure: str | None = Field(description="Why the log cannot be followed, if it cannot.")
     uptime_s: float
     workers: int = Field(description="Processes that answer.")
-    model: ModelOut
+    model: RecommenderOut
     sizes: SizesOut
     events: dict[str, int] = Field(description="Events told since the start, by outcome.")
     answers: dict[str, int] = Field(description="Requests answered since then, by status class.")
@@ -112,7 +111,7 @@ class Overview:
     def __init__(
         self,
         metrics: Metrics,
-        model: ModelOut,
+        model: Callable[[], RecommenderOut],
         failure: Callable[[], str | None],
         n_behind: Callable[[], int],
     ) -> None:
@@ -120,7 +119,7 @@ class Overview:
 
         Args:
             metrics: What is counted.
-            model: What recommends.
+            model: Tells what recommends.
             failure: Why the log cannot be followed, if it cannot.
             n_behind: Entry numbers that slates do not know of yet; may raise `GraphrecError`.
         """
@@ -166,7 +165,7 @@ class Overview:
             failure=failure,
             uptime_s=round(time.time() - gauges["start_seconds"], 1),
             workers=int(gauges["workers"]),
-            model=self._model,
+            model=self._model(),
             sizes=SizesOut(
                 users=int(gauges["users"]),
                 items=int(gauges["items"]),

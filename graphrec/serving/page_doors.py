@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 
 from graphrec.serving.coverage import CoverageOut, coverage_of
 from graphrec.serving.neighbourhood import MAX_NEIGHBOURS, NeighboursOut, neighbours_of
-from graphrec.serving.overview import Overview, OverviewOut
+from graphrec.serving.onlookers import Onlookers
+from graphrec.serving.overview import OverviewOut
 from graphrec.serving.service import Service
-from graphrec.serving.shown_items import ShownItems
 
 _MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -78,7 +78,7 @@ def add_page_doors(app: FastAPI) -> None:
 
 
 def add_insight_doors(
-    app: FastAPI, service: Service, overview: Overview, shown: ShownItems, guards: tuple[Any, Any]
+    app: FastAPI, service: Service, onlookers: Onlookers, guards: tuple[Any, Any]
 ) -> None:
     """Add neighbourhoods behind the first guard, overview and coverage behind the second."""
     reading, running = guards
@@ -103,13 +103,13 @@ def add_insight_doors(
     @app.get("/v1/admin/overview", summary="How the server does", dependencies=[running])
     def look_over() -> OverviewOut:
         """Rates, latency, freshness and sizes, over all processes, now and for five minutes."""
-        return overview.answer()
+        return onlookers.overview.answer()
 
     @app.get("/v1/admin/coverage", summary="What is shown and watched", dependencies=[running])
     def coverage() -> CoverageOut:
         """Of the last slates of the process that answers, and of all that was watched."""
         with service.engine.read() as state:
-            return coverage_of(state, shown)
+            return coverage_of(state, onlookers.shown)
 
 
 def _answer(file: PageFile, request: Request) -> Response:

@@ -12,10 +12,13 @@ from starlette.exceptions import HTTPException
 from graphrec.errors import (
     DataError,
     GraphrecError,
+    NoBundleError,
     OverloadedError,
     SettingsError,
+    SnapshotError,
     StoreError,
     StoreFullError,
+    TrialError,
     UnknownIdError,
 )
 from graphrec.serving.messages import Problem
@@ -29,6 +32,7 @@ _TITLES: Mapping[int, str] = {
     403: "The key does not reach so far",
     404: "There is no such thing",
     405: "There is no such method",
+    409: "The bundle cannot be used",
     413: "The body is too large",
     415: "The body is no JSON",
     422: "The request breaks a rule",
@@ -74,8 +78,10 @@ def problem_of(error: Exception) -> JSONResponse:
             return problem(507, str(error))
         case StoreError():
             return problem(503, str(error), headers={"Retry-After": "5"})
-        case UnknownIdError():
+        case UnknownIdError() | NoBundleError():
             return problem(404, str(error))
+        case SnapshotError() | TrialError():
+            return problem(409, str(error))
         case DataError() | SettingsError():
             return problem(422, str(error))
         case HTTPException():

@@ -37,6 +37,7 @@ _BIG = BigInteger().with_variant(Integer(), "sqlite")
 # Ids are compared as bytes, which is faster than by a language's rules.
 _ID = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 IS_ONCE: Final = text("kind IN ('event', 'impression')")
+_IS_MODEL: Final = text("kind = 'model'")
 
 metadata = MetaData()
 
@@ -78,6 +79,7 @@ entries = Table(
         postgresql_where=IS_ONCE,
     ),
     Index("log_entries_of_user", "user_id"),
+    Index("log_entries_models", "seq", sqlite_where=_IS_MODEL, postgresql_where=_IS_MODEL),
 )
 
 

@@ -27,6 +27,7 @@ from graphrec.serving.messages import (
     WatchedOut,
 )
 from graphrec.serving.neighbourhood import n_edges_of
+from graphrec.serving.recorded import Question, RecordedQuestions
 from graphrec.serving.state import LiveEvent, LiveState
 from graphrec.serving.watching import Watcher, Watchers
 from graphrec.stages import Queries
@@ -89,6 +90,7 @@ class Service:
         self._engine = engine
         self._settings = settings or ServiceSettings()
         self._clock = clock
+        self.recorded = RecordedQuestions()
         self.watcher: Watcher = Watchers()
 
     @property
@@ -166,14 +168,16 @@ class Service:
         Raises:
             GraphrecError: A filter names somebody unknown, or `k` is below 1.
         """
-        with self._engine.ask() as state:
+
+        def ask(state: LiveState) -> SlateOut:
             pipeline = state.pipeline
             try:
                 row = pipeline.dataset.ids["user"].row(user_id)
             except UnknownIdError:
                 row = -1
-            queries = pipeline.queries_of(np.array([row], np.int32), self._now_s(pipeline))
-            return self._slate(state, queries, request)
+            return self.slate_of_row(state, row, request)
+
+        return self._recorded_answer(ask)
 
     def recommend_session(self, item_ids: Sequence[Key], request: Request) -> SlateOut:
         """A slate of somebody anonymous who watched some items, newest first.
@@ -182,11 +186,21 @@ class Service:
             UnknownIdError: An item is not known.
             GraphrecError: A filter names somebody unknown, or `k` is below 1.
         """
-        with self._engine.ask() as state:
+
+        def ask(state: LiveState) -> SlateOut:
             ids = state.pipeline.dataset.ids["item"]
             rows = np.array([ids.row(key) for key in item_ids], np.int32)
             queries = Queries.of_sessions([rows], self._now_s(state.pipeline))
             return self._slate(state, queries, request)
+
+        return self._recorded_answer(ask)
+
+    def slate_of_row(self, state: LiveState, user_row: int, request: Request) -> SlateOut:
+        """A slate of a user's row, -1 for a newcomer, as of now."""
+        queries = state.pipeline.queries_of(
+            np.array([user_row], np.int32), self._now_s(state.pipeline)
+        )
+        return self._slate(state, queries, request)
 
     def history(self, user_id: Key, limit: int) -> HistoryOut:
         """The newest items of a user.
@@ -194,7 +208,7 @@ class Service:
         Raises:
             UnknownIdError: Nobody has that id.
         """
-        with self._engine.ask() as state:
+        with self._engine.read() as state:
             pipeline = state.pipeline
             row = pipeline.dataset.ids["user"].row(user_id)
             queries = pipeline.queries_of(np.array([row], np.int32))
@@ -226,6 +240,12 @@ class Service:
             StoreError: The log cannot be read.
         """
         return max(0, self._log.last_seq() - self._engine.applied_seq)
+
+    def _recorded_answer(self, ask: Question) -> SlateOut:
+        with self._engine.read() as state:
+            answer = ask(state)
+        self.recorded.add(ask)
+        return answer
 
     def _slate(self, state: LiveState, queries: Queries, request: Request) -> SlateOut:
         started = time.perf_counter()

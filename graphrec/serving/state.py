@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -36,19 +34,18 @@ class LiveEvent:
 class LiveState:
     """A pipeline that learns what has happened, and whose ids grow with it.
 
-    `seq` is for whoever follows a log: every entry up to that number is known here. Sources bring
-    their tables up to date when they are read, so one question at a time is asked of a state:
-    whoever asks holds `asking`.
+    `seq` is for whoever follows a log: every entry up to that number is known here. Each change
+    brings all stages up to date, so that any number of threads may ask until the next one.
 
     Events in any order and in any batches lead to the state that one batch of them leads to, as far
     as sources and features promise it of theirs.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        """Follow on from what `pipeline` knows."""
+    def __init__(self, pipeline: Pipeline, model: str = "start") -> None:
+        """Follow on from what `pipeline` knows, which is the bundle named `model`."""
         self.pipeline = pipeline
         self.seq = 0
-        self.asking = Lock()
+        self.model = model
         dataset = pipeline.dataset
         self._kinds: Mapping[str, EdgeType] = {
             kind.name: kind
@@ -56,15 +53,6 @@ class LiveState:
             if kind.source == "user" and kind.target == "item"
         }
         pipeline.settle()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All but the lock, so that a state can be copied."""
-        return {name: value for name, value in vars(self).items() if name != "asking"}
-
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        """Take what was kept, with a lock of its own."""
-        vars(self).update(kept)
-        self.asking = Lock()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -94,6 +82,11 @@ class LiveState:
         without telling whose it was.
         """
         self.pipeline.dataset.ids["user"].forget(user_id)
+
+    def advance(self, now_s: int) -> None:
+        """Let it be `now_s` (UTC seconds) though nothing has happened: what ages does."""
+        self.pipeline.advance(now_s)
+        self.pipeline.settle()
 
     def apply(self, events: Sequence[LiveEvent]) -> None:
         """Learn events: ids, every stage of the pipeline, histories, the clock.

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from graphrec.errors import DataError
 from graphrec.serving.database import Database
-from graphrec.serving.entries import Entry, Forgotten, NewEntry, Receipt
+from graphrec.serving.entries import Entry, EntryKind, Forgotten, NewEntry, Receipt
 from graphrec.serving.group_commit import GroupCommit
 from graphrec.serving.schema import entries, head
 from graphrec.serving.settings import EntryLogSettings
@@ -46,11 +46,11 @@ class EntryLog:
         self._clock = clock
         self._database = Database(settings)
         try:
-            log_id = self._database.open()
+            self._log_id = self._database.open()
         except BaseException:
             self._database.close()
             raise
-        self._writer = LogWriter(self._database, log_id, settings.patience_s)
+        self._writer = LogWriter(self._database, self._log_id, settings.patience_s)
         self._queue = GroupCommit(self._writer.commit, settings, self._database.place)
 
     def __enter__(self) -> "EntryLog":
@@ -68,6 +68,11 @@ class EntryLog:
     def place(self) -> str:
         """Where the log is, without password, for messages."""
         return self._database.place
+
+    @property
+    def log_id(self) -> str:
+        """The log's own id, by which it is told from another at the same place."""
+        return self._log_id
 
     def submit(self, new: Sequence[NewEntry]) -> "Future[list[Receipt]]":
         """Queue a batch and return at once; for asyncio: `await asyncio.wrap_future(...)`.
@@ -166,6 +171,23 @@ class EntryLog:
         while chunk := self.read(after_seq, self._settings.chunk_entries):
             yield chunk
             after_seq = chunk[-1].seq
+
+    def newest(self, kind: EntryKind, limit: int) -> list[Entry]:
+        """The newest entries of one kind, newest first.
+
+        Fast for kind `model`; of others it may read the whole log.
+
+        Raises:
+            StoreError: The log cannot be read.
+        """
+        query = (
+            select(*_ENTRY_COLUMNS)
+            .where(entries.c.kind == kind)
+            .order_by(entries.c.seq.desc())
+            .limit(limit)
+        )
+        with self._database.transaction("reading") as connection:
+            return [Entry(*row) for row in connection.execute(query).all()]
 
     def last_seq(self) -> int:
         """The last number given out; 0 in an empty log.

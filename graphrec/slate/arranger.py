@@ -1,5 +1,6 @@
 """The arranger: rules, demotion, diversity, exploration, quotas and pins in one fixed order."""
 
+import copy
 from collections import Counter
 
 import numpy as np
@@ -51,6 +52,7 @@ class SlateArranger:
         Raises:
             SettingsError: A pinned item has no row.
         """
+        self._n_known = facts.n_items
         self._facts = facts
         self._settings = settings
         self._memory = memory
@@ -58,6 +60,17 @@ class SlateArranger:
         self._rules = Rules(facts, settings.rules)
         self._similarity = ItemSimilarity(facts, settings.similarity)
         self._notes = self._standing_notes()
+
+    def grow(self, n_items: int) -> None:
+        """Have room for items up to row `n_items - 1`, of which nothing is known.
+
+        Slates of such items are made without it, too, each at the cost of all that is known.
+        """
+        if n_items > self._facts.n_items:
+            # A quarter to spare, so that new items do not each copy the whole.
+            self._facts = self._facts.widened(n_items + n_items // 4)
+            self._rules = Rules(self._facts, self._settings.rules)
+            self._similarity = ItemSimilarity(self._facts, self._settings.similarity)
 
     def arrange(self, queries: Queries, candidates: Candidates, k: int) -> Slate:
         """Make a slate of at most `k` places for each query.
@@ -72,16 +85,10 @@ class SlateArranger:
                 f"k = {k} for {len(queries)} queries with {len(candidates.item_row)} rows of "
                 "candidates — k is at least 0, and every query has a row"
             )
-        n_known = self._facts.n_items
         n_needed = int(candidates.item_row.max(initial=-1)) + 1
-        if n_needed > n_known:
-            wider = SlateArranger(
-                self._facts.widened(n_needed),
-                self._settings,
-                memory=self._memory,
-                counts=self._counts,
-            )
-            wider._notes += (f"nothing is known of item rows from {n_known} on",)
+        if n_needed > self._facts.n_items:
+            wider = copy.copy(self)
+            wider.grow(n_needed)
             return wider.arrange(queries, candidates, k)
         decisions: list[Decision] = []
         tally: Counter[str] = Counter()
@@ -91,6 +98,8 @@ class SlateArranger:
         ]
         shown, propensity = lay_out(candidates, placed, k)
         notes = (*candidates.notes, *self._notes)
+        if n_needed > self._n_known:
+            notes += (f"nothing is known of item rows from {self._n_known} on",)
         notes += tuple(f"{what} ({n} of {len(queries)} queries)" for what, n in tally.items())
         is_drawn = self._settings.exploration.method != "none"
         return Slate(shown, notes, propensity if is_drawn else None, tuple(decisions))

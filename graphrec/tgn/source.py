@@ -151,6 +151,12 @@ class TemporalNetworkSource:
             self._fitted.refresh(self.network)
             self._kept_code = None
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Compute the items' vectors now, so that questions change nothing."""
+        self._fitted  # noqa: B018 — refuses before anything is kept
+        self._code()
+
     def absorb_side(self, more: SideLog) -> None:
         """Let side events and events of contexts be known, in whatever order they arrive.
 
@@ -262,9 +268,10 @@ class TemporalNetworkSource:
     def _code(self) -> Tensor:
         """Unit vector of every item, computed once for all questions until an item is new."""
         if self._kept_code is None:
-            self._kept_code = self.network.codes()
+            code = self.network.codes()
             readable = NetworkAtRest.is_readable(self.network)
-            self._at_rest = NetworkAtRest(self.network, self._kept_code) if readable else None
+            self._at_rest = NetworkAtRest(self.network, code) if readable else None
+            self._kept_code = code
         return self._kept_code
 
     def _forget_caches(self) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import uvicorn
@@ -12,7 +13,7 @@ import uvicorn
 from graphrec.experiment.opening import open_pipeline
 from graphrec.experiment.worlds import simulate_world, world_settings
 from graphrec.pipeline import Pipeline
-from graphrec.serving.opening import ServeSettings, opened
+from graphrec.serving.opening import ServeSettings, Start, opened
 
 
 def small_world(folder: Path) -> Pipeline:
@@ -28,10 +29,14 @@ def running(pipeline: Pipeline, folder: Path, keys: Path | None = None) -> Itera
         {
             "keys": keys,
             "log": {"url": f"sqlite:///{folder / 'log.sqlite'}"},
+            "store": {"folder": folder / "states"},
             "service": {"clock": "log"},
         }
     )
-    with opened(pipeline, settings) as server, socket.socket() as door:
+    with (
+        opened(Start("small", "a small world", lambda: deepcopy(pipeline)), settings) as server,
+        socket.socket() as door,
+    ):
         door.bind(("127.0.0.1", 0))
         config = uvicorn.Config(server.app, log_level="warning", access_log=False, ws="none")
         web = uvicorn.Server(config)

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
-from graphrec.serving.app import DoorSettings, build_app
+from graphrec.serving.app import Doors, DoorSettings, build_app
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.keys import KeyFile, add_key
 from graphrec.serving.logs import JsonLines
@@ -37,7 +37,7 @@ class House:
         self.engine.catch_up()
         self.engine.start()
         service = Service(self.log, self.engine, ServiceSettings(**settings), clock=lambda: NOW)
-        app = build_app(service, keys, DoorSettings(body_bytes=200_000))
+        app = build_app(Doors(service), keys, DoorSettings(body_bytes=200_000))
         self.client = TestClient(app, raise_server_exceptions=False)
 
     def close(self):

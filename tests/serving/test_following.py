@@ -10,7 +10,6 @@ import pytest
 from graphrec.errors import DataError, UnknownIdError
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
-from graphrec.pipeline import Request
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.state import LiveState
 from tests.worlds import small_dataset
@@ -50,7 +49,7 @@ def a_state():
 
 
 def past_of(engine, user, n=9):
-    with engine.ask() as state:
+    with engine.read() as state:
         queries = state.pipeline.queries_of_keys([user])
         return [one.item_id for one in state.pipeline.past(queries, 0, limit=n)]
 
@@ -148,7 +147,7 @@ def test_readers_at_full_speed_see_every_batch_whole():
 
     def look():
         while not stop.is_set():
-            with engine.ask() as state:
+            with engine.read() as state:
                 queries = state.pipeline.queries_of_keys(["ann", "bob"])
                 of_ann, of_bob = (len(state.pipeline.past(queries, q, limit=10**6)) for q in (0, 1))
             # Each batch tells of both, and ann was one ahead.
@@ -173,7 +172,9 @@ def test_an_engine_that_starts_behind_a_number_reads_on_from_there():
     log = ListLog()
     log.say("ann", "c")
     log.say("ann", "d")
-    engine = Engine(log, a_state(), after_seq=1)
+    state = a_state()
+    state.seq = 1
+    engine = Engine(log, state)
     assert engine.catch_up() == 1
     assert past_of(engine, "ann") == ["d", "b", "a"]
 
@@ -195,36 +196,50 @@ def test_a_user_who_is_forgotten_is_as_if_they_had_never_come(most):
     assert past_of(engine, "ann") == ["e"]
 
 
-def test_questions_to_one_state_wait_for_each_other_and_changes_for_nobody_new():
+def test_a_state_is_adopted_once_it_knows_what_the_one_in_use_knows():
     log = ListLog()
-    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.005))
+    engine = Engine(log, a_state(), FollowingSettings(most_entries=2))
+    for item in ("c", "d", "e"):
+        log.say("ann", item)
+    engine.catch_up()
+    log.say("ann", "f")
+    with engine.read() as old:
+        engine.adopt(engine.prepare(a_state()))
+        assert old.seq == 3
+    with engine.read() as new:
+        assert new is not old and new.seq in (3, 4)
+    engine.catch_up()
+    assert past_of(engine, "ann") == ["f", "e", "d", "c", "b", "a"]
+
+
+def test_what_is_learnt_while_a_state_is_adopted_is_not_lost():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.001, most_entries=1))
     engine.start()
-    asking, most, lock, stop = [], [], threading.Lock(), threading.Event()
-
-    def question():
-        while not stop.is_set():
-            with engine.ask() as state:
-                with lock:
-                    asking.append(id(state))
-                    most.append(asking.count(id(state)))
-                slate = state.pipeline.recommend(
-                    state.pipeline.queries_of_keys(["ann"]), Request(3, "allow")
-                )
-                assert slate.shown.item_row[0, 0] >= 0
-                with lock:
-                    asking.remove(id(state))
-
-    threads = [threading.Thread(target=question) for _ in range(6)]
-    for thread in threads:
-        thread.start()
     try:
-        for n in range(200):
-            seq = log.say(f"user {n % 9}", f"item {n % 13}")
+        for number in range(60):
+            seq = log.say("ann", f"i{number}")
             engine.poke()
-        assert engine.wait_until(seq, 10)
+            if number % 20 == 10:
+                engine.adopt(engine.prepare(a_state()))
+        assert engine.wait_until(seq, 20)
+        expected = [f"i{number}" for number in reversed(range(60))]
+        assert past_of(engine, "ann", 60) == expected
     finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
         engine.close()
-    assert max(most) == 1 and len(most) > 20 and engine.n_skipped == 0
+
+
+def test_nothing_is_learnt_while_the_state_is_held_and_readers_go_on():
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.001))
+    engine.start()
+    try:
+        with engine.hold() as held:
+            seq = log.say("ann", "c")
+            engine.poke()
+            assert not engine.wait_until(seq, 0.05)
+            with engine.read() as read:
+                assert read is not held and read.seq == held.seq == 0
+        assert engine.wait_until(seq, 5)
+    finally:
+        engine.close()

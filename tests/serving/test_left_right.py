@@ -97,15 +97,3 @@ def test_a_change_that_fails_on_the_second_state_only_holds_and_that_state_is_re
         with states.read() as state:
             assert state == {"a": 1, "b": 0}
         states.change(lambda state: None)
-
-
-def test_states_are_replaced_under_a_reader_who_finishes_with_the_old_one():
-    states = both()
-    with states.read() as old:
-        states.replace({"a": 9, "b": 9}, {"a": 9, "b": 9})
-        with states.read() as new:
-            assert new["a"] == 9
-        assert old == {"a": 0, "b": 0}
-    states.change(lambda state: state.update(b=1))
-    with states.read() as state:
-        assert state == {"a": 9, "b": 1}

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
-from graphrec.serving.app import build_app
+from graphrec.serving.app import Doors, build_app
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.freshness import Freshness
 from graphrec.serving.keys import KeyFile, add_key
@@ -37,7 +37,7 @@ def door(tmp_path):
         log = EntryLog(EntryLogSettings(url=f"sqlite:///{tmp_path}/{len(opened)}.sqlite"))
         engine = Engine(log, state, FollowingSettings(poll_s=0.02))
         engine.start()
-        app = build_app(Service(log, engine, ServiceSettings(clock="log")), keys)
+        app = build_app(Doors(Service(log, engine, ServiceSettings(clock="log"))), keys)
         client = TestClient(app, raise_server_exceptions=False)
         client.__enter__()
         opened.append((client, engine, log))

@@ -1,5 +1,6 @@
 """What is summed over processes, and what lies between two looks at it."""
 
+import re
 import time
 
 import pytest
@@ -9,13 +10,13 @@ from hypothesis import strategies as st
 from graphrec.errors import StoreUnavailableError
 from graphrec.serving.messages import EventOut, EventsOut, SlateOut, StatusOut
 from graphrec.serving.metrics import Metrics
-from graphrec.serving.overview import ModelOut, Overview, rates
+from graphrec.serving.overview import Overview, RecommenderOut, rates
 from graphrec.serving.totals import between, newest_span, quantile, steps, totals_of
 
 INF = float("inf")
 STATUS = StatusOut(ready=True, seq=7, n_users=3, n_items=4, n_edges=5, n_skipped=1, failure=None)
 SLATE = SlateOut(items=[], notes=[], seq=7, time_s=1)
-MODEL = ModelOut(sources=["walk", "ease"], ranker="BoostedTrees")
+MODEL = RecommenderOut(name="start", sources=["walk", "ease"], ranker="BoostedTrees")
 
 
 def answered(metrics, path, status, seconds=0.004):
@@ -55,7 +56,7 @@ def test_a_quantile_lies_in_the_bucket_of_the_observation_it_stands_for(seconds,
 
 
 def test_totals_leave_out_what_is_asked_for_the_servers_own_sake():
-    metrics = Metrics(lambda: STATUS, "walk")
+    metrics = Metrics(lambda: STATUS, lambda: "start")
     for path, status in (
         ("/v1/users/{user_id}/history", 200),
         ("/v1/users/{user_id}/history", 404),
@@ -82,7 +83,7 @@ def test_totals_leave_out_what_is_asked_for_the_servers_own_sake():
 
 
 def test_rates_are_what_was_added_over_the_time_between():
-    metrics = Metrics(lambda: STATUS)
+    metrics = Metrics(lambda: STATUS, lambda: "start")
     metrics.recorded(stored(5))
     first = totals_of(metrics.families(), 10.0)
     metrics.recorded(stored(8))
@@ -108,7 +109,7 @@ def test_the_newest_span_is_as_long_as_was_asked_or_all_there_is():
 
 
 def test_the_overview_tells_state_model_and_every_step():
-    metrics = Metrics(lambda: STATUS, str(MODEL))
+    metrics = Metrics(lambda: STATUS, lambda: MODEL.name)
     behind = []
 
     def n_behind():
@@ -117,7 +118,7 @@ def test_the_overview_tells_state_model_and_every_step():
             raise StoreUnavailableError("gone")
         return 4
 
-    overview = Overview(metrics, MODEL, lambda: None, n_behind)
+    overview = Overview(metrics, lambda: MODEL, lambda: None, n_behind)
     assert overview.answer().sizes.behind is None
     metrics.recorded(stored(3))
     overview.look()
@@ -133,7 +134,7 @@ def test_the_overview_tells_state_model_and_every_step():
         "skipped": 1,
     }
     assert len(found.points) == 2 and found.points[-1].ago_s == 0
-    assert str(found.model) == "walk + ease + BoostedTrees"
+    assert found.model == MODEL
 
 
 def test_the_overview_looks_by_itself_and_survives_a_log_that_is_gone(monkeypatch):
@@ -148,7 +149,12 @@ def test_the_overview_looks_by_itself_and_survives_a_log_that_is_gone(monkeypatc
             raise StoreUnavailableError("gone")
         return 4
 
-    overview = Overview(Metrics(lambda: STATUS), MODEL, lambda: "the disk is gone", n_behind)
+    overview = Overview(
+        Metrics(lambda: STATUS, lambda: "start"),
+        lambda: MODEL,
+        lambda: "the disk is gone",
+        n_behind,
+    )
     overview.start()
     deadline = time.monotonic() + 10
     while len(told) < 3 and time.monotonic() < deadline:
@@ -157,3 +163,15 @@ def test_the_overview_looks_by_itself_and_survives_a_log_that_is_gone(monkeypatc
     found = overview.answer()
     assert found.sizes.behind == 4 and len(found.points) >= 3
     assert not found.ready and found.failure == "the disk is gone"
+
+
+def test_the_bundle_that_answers_is_told_and_no_other():
+    names = ["first"]
+    metrics = Metrics(lambda: STATUS, lambda: names[-1])
+    metrics.page()
+    names.append("second")
+    lines = [line for line in metrics.page().decode().splitlines() if "build_info{" in line]
+    assert {re.search('model="(.*?)"', line)[1]: line[-3:] for line in lines} == {
+        "first": "0.0",
+        "second": "1.0",
+    }

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.parser import text_string_to_metric_families
 
 WORKER = """
@@ -18,7 +17,7 @@ seq, n_events = int(sys.argv[1]), int(sys.argv[2])
 status = StatusOut(
     ready=seq > 5, seq=seq, n_users=seq, n_items=4, n_edges=9, n_skipped=1, failure=None
 )
-metrics = Metrics(lambda: status, "walk")
+metrics = Metrics(lambda: status, lambda: "walk")
 metrics.refresh()
 metrics.is_behind(seq)
 metrics.recorded(EventsOut(results=[EventOut(event_id="e", outcome="stored")] * n_events, seq=1))
@@ -74,7 +73,6 @@ def test_counts_are_summed_and_states_told_as_fits_each(tmp_path: Path) -> None:
         assert found["graphrec_build_info walk"] == 1
         assert "pid=" not in text
         # Who has died is counted for what it did, and has no state any more.
-        mark_process_dead(first.pid, str(tmp_path))  # type: ignore[no-untyped-call]
         told, _ = second.communicate("go\n", timeout=60)
         found = values(told.partition("\n")[2])
         assert found["graphrec_events_total stored"] == 5

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Int64
 
 from graphrec.arrays import NO_ROW
 from graphrec.checks import refuse_future
@@ -20,6 +20,7 @@ from graphrec.ranking.features.list_features import (
 )
 from graphrec.ranking.features.name_features import NameFeatures, NamesOfItems
 from graphrec.ranking.features.popularity_features import AgeFeatures, PopularityFeatures
+from graphrec.ranking.features.scratch import Scratch
 from graphrec.ranking.features.settings import FeatureSettings
 from graphrec.ranking.features.step_features import StepFeatures
 from graphrec.ranking.features.stream_features import PairStreamFeatures, Rate, RateFeatures
@@ -94,7 +95,7 @@ class FeatureBuilder:
             raise DataError(f"two columns are called {', '.join(twice)} — name inputs differently")
         self._n_items = 0
         self._told_until_s = np.iinfo(np.int64).min
-        self._spare_slots: list[Int32[np.ndarray, " items"]] = []
+        self._slots = Scratch(np.int32(NO_ROW))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,23 +167,14 @@ class FeatureBuilder:
         if not candidates.item_row.size:
             return table
         self.tell_streams(int(queries.time_s.min()))
-        slot = self._take_slots()
+        slot = self._slots.take(self._n_items)
         asked = Asked(queries, candidates, slot, dict(given or {}))
         at = 0
         for family in self._families:
             family.fill(asked, at, table)
             at += len(family.features)
-        # Of a build that failed they are not clean, and are not given back.
-        self._spare_slots.append(slot)
+        self._slots.give(slot)
         return table
-
-    def _take_slots(self) -> Int32[np.ndarray, " items"]:
-        """Scratch that no other thread has; popping from a list is atomic."""
-        try:
-            slot = self._spare_slots.pop()
-        except IndexError:
-            slot = np.empty(0, np.int32)
-        return slot if len(slot) >= self._n_items else np.full(2 * self._n_items, NO_ROW, np.int32)
 
     def tell_streams(self, time_s: int) -> None:
         """Let what the streams hold before `time_s` (UTC seconds) be known, as a question does.

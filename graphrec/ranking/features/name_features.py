@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int32, Int64
 from graphrec.errors import DataError
 from graphrec.kernels.rank_features import fill_affinity
 from graphrec.ranking.features.declared import Asked, Feature
+from graphrec.ranking.features.scratch import Scratch
 from graphrec.stages import Interactions
 
 
@@ -54,7 +55,7 @@ class NameFeatures:
         """Know the names of a kind, such as `publisher`; read the newest `n_past` events."""
         self._names = names
         self._n_past = n_past
-        self._profile = np.zeros(names.n_names)
+        self._profiles = Scratch(np.float64(0))
         self.features = (
             Feature(
                 f"{kind}.affinity", f"mean share of the history with its {kind}s", "1", "history"
@@ -73,7 +74,7 @@ class NameFeatures:
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write the three columns; missing where the item bears no name or nothing was done."""
-        past = asked.queries
+        past, profile = asked.queries, self._profiles.take(self._names.n_names)
         fill_affinity(
             past.history_ptr,
             past.history_item,
@@ -81,7 +82,8 @@ class NameFeatures:
             self._names.ptr,
             self._names.name_row,
             self._n_past,
-            self._profile,
+            profile,
             at,
             out,
         )
+        self._profiles.give(profile)

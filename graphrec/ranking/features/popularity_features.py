@@ -31,6 +31,7 @@ class PopularityFeatures:
         """
         self._counters = RowCounters(half_life_s)
         self._group = group
+        self._n_groups = 0 if group is None else int(group.max(initial=-1)) + 1
         self._stream = stream
         sees: Sees = "events" if stream == EVENTS else "streams"
         what = "the item" if group is None else f"the item's {name}"
@@ -69,7 +70,7 @@ class PopularityFeatures:
             events.time_s[has_one],
             group[has_one],
             ones[has_one],
-            int(self._group.max(initial=-1)) + 1,
+            self._n_groups,
         )
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:

@@ -49,6 +49,7 @@ class RateFeatures:
         """
         self._rates = rates
         self._publisher = publisher
+        self._n_publishers = 0 if publisher is None else int(publisher.max(initial=-1)) + 1
         self._prior_strength = prior_strength
         self._above = {rate.numerator: RowCounters((half_life_s,)) for rate in rates}
         self._below = {rate.denominator: RowCounters((half_life_s,)) for rate in rates}
@@ -77,7 +78,7 @@ class RateFeatures:
         if self._publisher is not None:
             known = row >= 0
             row, time_s, weight = row[known], time_s[known], weight[known]
-            n_rows = int(self._publisher.max(initial=-1)) + 1
+            n_rows = self._n_publishers
         if stream in self._above:
             self._above[stream].absorb(time_s, row, weight, n_rows)
         if stream in self._below:

@@ -155,9 +155,10 @@ class _Sums:
     def _at(
         self, column: Float64[np.ndarray, " rows"], row: Int32[np.ndarray, "*shape"]
     ) -> Float64[np.ndarray, "*shape"]:
+        if not len(column):
+            return np.zeros(row.shape)
         known = (row >= 0) & (row < len(column))
-        padded = np.append(column, 0.0)
-        return padded[np.where(known, row, len(column))]
+        return np.where(known, column[np.where(known, row, 0)], 0.0)
 
 
 def _names_of_events(

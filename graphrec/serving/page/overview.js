@@ -91,6 +91,7 @@ function render(found) {
       ["Newest log entry", whole(sizes.seq)],
     ]),
     facts("What runs", [
+      ["Bundle", found.model.name],
       ["Finds candidates", found.model.sources.join(", ")],
       ["Ranks them", found.model.ranker ?? "as they were found"],
       ["Up for", uptime(found.uptime_s)],

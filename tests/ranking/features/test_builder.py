@@ -150,10 +150,11 @@ def test_asking_changes_nothing_and_leaves_scratch_clean(world):
 
 
 def assert_clean(builder):
-    assert all((slot == -1).all() for slot in builder._spare_slots)
-    for family in builder._families:
-        profile = getattr(family, "_profile", np.zeros(1))
-        assert (profile == 0).all()
+    pools = [vars(family).get("_profiles") for family in builder._families]
+    pools = [builder._slots, *(pool for pool in pools if pool is not None)]
+    assert len(pools) > 1
+    for pool in pools:
+        assert all((spare == pool._clean).all() for spare in pool._spare)
 
 
 def test_scratch_is_clean_after_a_refusal():
