@@ -1,8 +1,10 @@
 """`graphrec serve` and `graphrec keys`: the live engine, and who may use it."""
 
 import logging
+import os
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -104,13 +106,16 @@ def serve(
             return
     # Each worker opens a state of its own, from what was kept just now.
     options.to_environment()
-    uvicorn.run(
-        "graphrec.serve_worker:make_app",
-        factory=True,
-        workers=chosen.workers,
-        timeout_worker_healthcheck=60,
-        **how,
-    )
+    with TemporaryDirectory(prefix="graphrec-metrics-") as counted:
+        # Not before: this process answers nobody, and must not be counted among those that do.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted
+        uvicorn.run(
+            "graphrec.serve_worker:make_app",
+            factory=True,
+            workers=chosen.workers,
+            timeout_worker_healthcheck=60,
+            **how,
+        )
 
 
 def _text(path: Path | None) -> str | None:

@@ -223,7 +223,8 @@ def test_names_searches_and_sliders_are_offered_where_the_server_has_them(browse
     slates = described["paths"]["/v1/users/{user_id}/recommendations"]["get"]["parameters"]
     slates[:] = [one for one in slates if one["name"] not in ("diversity", "objective")]
     slates.append({"name": "diversity"})
-    slates.append({"name": "objective", "schema": {"items": {"enum": ["like"]}}})
+    slates.append({"name": "objective"})
+    weights = {"relevance": 1.0, "novelty": 0.0}
     first, second = some_users(world, 2)
     item = {"item_id": "video-2", "title": "A found one", "publishers": ["Studio"]}
     asked = []
@@ -235,6 +236,7 @@ def test_names_searches_and_sliders_are_offered_where_the_server_has_them(browse
         page.route("**/openapi.json", answer(described))
         page.route("**/v1/users?*", answer({"users": [first, second], "seq": 1}))
         page.route("**/v1/search?*", answer({"items": [item], "seq": 1}))
+        page.route("**/v1/admin/status", answer({"objectives": weights}))
         page.on("request", lambda request: asked.append(request.url))
         page.locator("#tab-try").click()
         page.locator("#slate-title", has_text=first).wait_for()
@@ -245,8 +247,10 @@ def test_names_searches_and_sliders_are_offered_where_the_server_has_them(browse
         page.locator(".said", has_text="Stored in").wait_for()
         assert get(url, f"/v1/users/{first}/history")["items"][0]["item_id"] == "video-2"
         page.get_by_label("Diversity").fill("0.5")
-        page.get_by_label("like").fill("2")
-        until(page, lambda: "diversity=0.5" in asked[-1] and "objective=like%3A2" in asked[-1])
+        assert page.get_by_label("Relevance").input_value() == "1"
+        page.get_by_label("Novelty").fill("2")
+        until(page, lambda: "diversity=0.5" in asked[-1] and "objective=novelty%3A2" in asked[-1])
+        assert "relevance" not in asked[-1]
 
 
 def test_the_page_does_without_what_the_server_lacks(browser, url):

@@ -20,7 +20,10 @@ export function useKey(value) {
   else sessionStorage.removeItem(KEY);
 }
 
-/** The JSON at a path. `parameters` may hold lists; what is empty is left out. */
+/**
+ * The JSON at a path. `parameters` may hold lists; what is empty is left out. With the option
+ * `quiet` a missing key is no news: what is asked for is a help and no more.
+ */
 export async function ask(path, parameters = {}, options = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -46,7 +49,7 @@ export function pathOf(kind, id, door) {
   return `/v1/${kind}/${encodeURIComponent(id)}/${door}`;
 }
 
-async function send(url, { headers = {}, signal, ...options }) {
+async function send(url, { headers = {}, signal, quiet = false, ...options }) {
   const sent = key() ? { ...headers, "X-API-Key": key() } : headers;
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let answer;
@@ -64,7 +67,7 @@ async function send(url, { headers = {}, signal, ...options }) {
   say(answer.status < 500 ? "good" : "bad", answer.status < 500 ? "Live" : "Failing");
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status === 401 || answer.status === 403) {
+  if (!quiet && (answer.status === 401 || answer.status === 403)) {
     document.dispatchEvent(new CustomEvent("needs-key", { detail: answer.status }));
   }
   throw new Problem(answer.status, problem.detail ?? `The server answered ${answer.status}.`);

@@ -54,7 +54,7 @@ async function prepare() {
   const found = await offers();
   if (found.users) await suggest("");
   if (found.search) buildSearch();
-  buildOptions(found.parameters);
+  await buildOptions(found.parameters);
   await become(parts.names.firstElementChild?.value ?? "");
 }
 
@@ -92,19 +92,24 @@ function buildSearch() {
 }
 
 /** Sliders for what slates can be told: diversity, and one for each objective. */
-function buildOptions(parameters) {
+async function buildOptions(parameters) {
   const sliders = [];
-  if (parameters.has("diversity")) sliders.push(slider("diversity", "Diversity", 0, 1, 0.1));
-  const objectives = parameters.get("objective")?.schema?.items?.enum ?? parameters.get("objective")?.examples ?? [];
-  for (const name of Array.isArray(objectives) ? objectives : []) sliders.push(slider(`objective ${name}`, name, 0, 3, 0.25));
+  if (parameters.has("diversity")) sliders.push(slider("diversity", "Diversity", { to: 1, value: 0, words: "as it is" }));
+  if (parameters.has("objective")) {
+    const { objectives = {} } = await ask("/v1/admin/status", {}, { quiet: true }).catch(() => ({}));
+    for (const [name, value] of Object.entries(objectives)) {
+      const words = name.charAt(0).toUpperCase() + name.slice(1);
+      sliders.push(slider(`objective ${name}`, words, { to: Math.max(2, 2 * value), value, words: brief(value) }));
+    }
+  }
   parts.options.append(...sliders);
   parts.options.hidden = sliders.length === 0;
 }
 
-function slider(name, words, from, to, step) {
+function slider(name, words, { to, value, words: atFirst }) {
   const id = `slider-${name.replaceAll(/\W/g, "-")}`;
-  const output = make("output", { for: id }, "as it is");
-  const input = make("input", { id, type: "range", min: from, max: to, step, value: from, "data-name": name });
+  const output = make("output", { for: id }, atFirst);
+  const input = make("input", { id, type: "range", min: 0, max: to, step: 0.1, value, "data-name": name });
   input.addEventListener("input", () => {
     input.dataset.moved = "yes";
     output.textContent = brief(Number(input.value));
@@ -134,6 +139,7 @@ async function become(id, isNew = false) {
   parts.field.value = id;
   parts.title.textContent = id ? `Slate of ${id}` : "Slate of a newcomer";
   parts.gone.hidden = true;
+  parts.list.replaceChildren(make("li", { class: "plain hint" }, "Asking …"));
   await Promise.all([renew(""), showHistory(isNew)]);
 }
 
