@@ -92,7 +92,7 @@ def serve(
         if check:
             terminal.out().print("everything opens", soft_wrap=True)
             return
-        terminal.aside().print(f"http://{chosen.host}:{chosen.port}/docs", soft_wrap=True)
+        terminal.aside().print(f"http://{chosen.host}:{chosen.port}", soft_wrap=True)
         how: dict[str, Any] = {
             "host": chosen.host,
             "port": chosen.port,
