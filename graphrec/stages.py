@@ -62,6 +62,37 @@ class Interactions:
 
 
 @dataclass(frozen=True, slots=True)
+class DescribedItems:
+    """All that is said of some items, in place of what was said before.
+
+    Rows of names are their places in ascending order among those known at first; names that came
+    later have the next rows.
+
+    Attributes:
+        item_row: The items, ascending, each once.
+        published_s: UTC seconds; `NEVER_S`: the first event is to tell.
+        publisher_ptr: Item i's publishers are `[publisher_ptr[i], publisher_ptr[i + 1])`.
+        publisher_row: Rows of publishers, the foremost first, each once an item.
+        keyword_ptr: Item i's keywords are `[keyword_ptr[i], keyword_ptr[i + 1])`.
+        keyword_row: Rows of keywords, each once an item.
+        n_publishers: Publishers that have a row.
+        n_keywords: Keywords that have a row.
+    """
+
+    item_row: Int32[np.ndarray, " items"]
+    published_s: Int64[np.ndarray, " items"]
+    publisher_ptr: Int64[np.ndarray, " borders"]
+    publisher_row: Int32[np.ndarray, " publishers"]
+    keyword_ptr: Int64[np.ndarray, " borders"]
+    keyword_row: Int32[np.ndarray, " keywords"]
+    n_publishers: int
+    n_keywords: int
+
+    def __len__(self) -> int:
+        return len(self.item_row)
+
+
+@dataclass(frozen=True, slots=True)
 class Queries:
     """Who asks, when, and what they did before.
 
@@ -329,6 +360,15 @@ class Ageing(Protocol):
 
     def advance(self, now_s: int) -> None:
         """Let it be `now_s` (UTC seconds) though nothing has happened; an earlier time is none."""
+        ...
+
+
+@runtime_checkable
+class LearnsItems(Protocol):
+    """A part of a stage that reads descriptions of items, and can learn new ones."""
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Replace what is known of some items; `absorb` has told that they have rows."""
         ...
 
 

@@ -1,12 +1,23 @@
 """Keep the best eligible items of dense scores."""
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
 from graphrec.arrays import NO_ROW
+from graphrec.kernels.entry_sums import SEEN_ALLOWED, SEEN_HIDDEN, SEEN_ONLY
+from graphrec.kernels.top_list import keep_best_of_all
 from graphrec.stages import Candidates, Eligibility, Queries
+
+SEEN_CODES: Final = {"allow": SEEN_ALLOWED, "hide": SEEN_HIDDEN, "only_again": SEEN_ONLY}
+"""What happens to seen items, as kernels take it."""
+
+
+def allowed_or_all(eligibility: Eligibility) -> Bool[np.ndarray, " _"]:
+    """The mask of allowed items; empty where all are."""
+    return np.empty(0, np.bool_) if eligibility.allowed is None else eligibility.allowed
 
 
 def eligible_items(
@@ -43,13 +54,18 @@ def top_candidates(
     Returns:
         Candidates without reasons.
     """
-    n_users, n_items = scores.shape
+    n_users = len(scores)
     item_row = np.full((n_users, k), NO_ROW, dtype=np.int32)
     score = np.full((n_users, k), -np.inf, dtype=np.float32)
-    for query in range(n_users):
-        rows = best_rows(scores[query], eligible_items(queries, query, eligibility, n_items), k)
-        item_row[query, : len(rows)] = rows
-        score[query, : len(rows)] = scores[query, rows]
+    keep_best_of_all(
+        np.ascontiguousarray(scores),
+        queries.history_ptr,
+        queries.history_item,
+        SEEN_CODES[eligibility.seen],
+        allowed_or_all(eligibility),
+        item_row,
+        score,
+    )
     return Candidates(
         item_row,
         score,

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,43 @@ def test_the_best_rows_are_those_a_full_sort_puts_first(scores, k, data):
     expected = sorted(rows, key=lambda row: (-scores[row], row))[:k]
     found = best_rows(np.array(scores, np.float32), np.array(eligible), k)
     assert found.tolist() == expected
+
+
+@settings(deadline=None)
+@given(
+    scores=st.lists(SCORES.filter(lambda row: len(row) > 7), min_size=1, max_size=3),
+    past=st.lists(st.lists(st.integers(0, 7), max_size=6), min_size=3, max_size=3),
+    k=st.integers(1, 9),
+    seen=st.sampled_from(["hide", "allow", "only_again"]),
+    allowed=st.none() | st.lists(st.booleans(), min_size=8, max_size=8),
+)
+def test_candidates_are_the_best_rows_of_what_is_eligible(scores, past, k, seen, allowed):
+    table = np.array([row[:8] for row in scores], np.float32)
+    sessions = [np.array(items, np.int32) for items in past[: len(table)]]
+    queries = Queries.of_sessions(sessions, 10)
+    eligibility = Eligibility(seen, None if allowed is None else np.array(allowed))
+    found = top_candidates(table, queries, k, eligibility, "drawn")
+    for query, row in enumerate(table):
+        expected = best_rows(row, eligible_items(queries, query, eligibility, 8), k)
+        n = len(expected)
+        assert found.item_row[query, :n].tolist() == expected.tolist()
+        assert found.score[query, :n].tolist() == row[expected].tolist()
+        assert (found.item_row[query, n:] == -1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_of_many_come_in_order_whatever_order_they_lie_in(seed):
+    rng = np.random.default_rng(seed)
+    table = np.sort(rng.integers(-5, 400, (3, 3000)).astype(np.float32), axis=1)
+    table[1] = table[1, ::-1]
+    table[2] = rng.permutation(table[2])
+    queries = Queries.of_sessions([rng.integers(0, 3000, 900).astype(np.int32)] * 3, 10)
+    for seen in ("hide", "allow", "only_again"):
+        found = top_candidates(table, queries, 200, Eligibility(seen), "drawn")
+        for query in range(3):
+            eligible = eligible_items(queries, query, Eligibility(seen), 3000)
+            expected = best_rows(table[query], eligible, 200)
+            assert found.item_row[query].tolist() == expected.tolist()
 
 
 def test_hidden_only_again_and_allowed_items_are_what_they_say():

@@ -70,9 +70,11 @@ class Dataset:
 
     def published_s(self) -> Int64[np.ndarray, " items"]:
         """When each item was published: as given, else its first event, else the log's end."""
+        given = self.given_published_s()
+        if not (given == NEVER_S).any():
+            return given
         end_s = int(self.log.time_s[-1]) if len(self.log) else 0
         first = np.full(self.n_items, end_s, dtype=np.int64)
         watched = self.log.interactions(roles={"positive", "negative", "explicit"})
         np.minimum.at(first, watched.item_row, watched.time_s)
-        given = self.given_published_s()
         return np.where(given == NEVER_S, first, given)

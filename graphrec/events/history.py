@@ -119,12 +119,6 @@ class LiveHistory:
         self._batches: list[Interactions] = []
         self._n_arrived = 0
         self._arrived: dict[int, _Arrived] = {}
-        self._n_by_item = np.bincount(events.item_row, minlength=events.n_items).astype(np.int64)
-
-    @property
-    def n_by_item(self) -> Int64[np.ndarray, " some"]:
-        """Events so far by item row; items beyond its end have none."""
-        return self._n_by_item
 
     def __len__(self) -> int:
         return len(self._indexed) + self._n_arrived
@@ -133,7 +127,6 @@ class LiveHistory:
         """Add events, in whatever order they arrive."""
         self._batches.append(events)
         self._n_arrived += len(events)
-        self._count(events)
         if self._n_arrived > max(_FEWEST_INDEXED, len(self._indexed) // 2):
             self._settle()
             return
@@ -164,13 +157,6 @@ class LiveHistory:
         ptr = np.cumsum([0, *(len(times) for _, times, _ in parts)]).astype(np.int64)
         item, times, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
         return Queries(user_row, time_s, ptr, item, times, weight)
-
-    def _count(self, events: Interactions) -> None:
-        n_more = events.n_items - len(self._n_by_item)
-        if n_more > 0:
-            # A quarter to spare, so that new items do not each copy the whole.
-            self._n_by_item = np.pad(self._n_by_item, (0, n_more + len(self._n_by_item) // 4))
-        np.add.at(self._n_by_item, events.item_row, 1)
 
     def _joined(
         self, known: Queries, query: int, user: int, cut_s: int

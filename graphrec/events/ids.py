@@ -1,5 +1,6 @@
 """The only door between a caller's keys and dense rows."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,6 +14,7 @@ from graphrec.errors import UnknownIdError
 Key = int | str
 
 _SLOTS_PER_KEY: Final = 4
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _FAR: Final = 2**61
 _FEWEST_JOINED: Final = 1024
 
@@ -141,7 +143,7 @@ class IdMap:
             UnknownIdError: The map is of integers and the key is none, or the other way round.
         """
         of_integers = self._settled.dtype.is_integer()
-        if len(self) and of_integers != isinstance(key, int) and self._find(key) is None:
+        if of_integers != isinstance(key, int) and len(self) and self._find(key) is None:
             kind = "integers" if of_integers else "text"
             raise UnknownIdError(
                 f"{self._what} {key!r} cannot be added — {self._what} ids are {kind}"
@@ -152,11 +154,16 @@ class IdMap:
         both = pl.concat([self._keys, keys.cast(self._keys.dtype).rename(self._what)])
         return IdMap(both, what=self._what)
 
+    def key_of(self, text: str) -> Key:
+        """The key that a text stands for: a number where keys are integers and it is one."""
+        is_number = self._settled.dtype.is_integer() and _INTEGER.fullmatch(text)
+        return int(text) if is_number else text
+
     def _find(self, key: Key) -> int | None:
         rows = self._rows()
         found = rows.get(key)
         if found is None and isinstance(key, str) and self._settled.dtype.is_integer():
-            return rows.get(int(key)) if key.lstrip("-").isdigit() else None
+            return rows.get(int(key)) if _INTEGER.fullmatch(key) else None
         return rows.get(str(key)) if found is None and isinstance(key, int) else found
 
     def _rows(self) -> dict[Key, int]:

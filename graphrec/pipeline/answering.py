@@ -21,7 +21,7 @@ Failures are caught at these borders alone and logged with their traces. What a 
 an answer from the future (`LeakageError`), which no slate may hide.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, runtime_checkable
 
@@ -30,21 +30,16 @@ from jaxtyping import Bool, Int32
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, LeakageError
+from graphrec.events.catalogue import Catalogue, ItemDescription
 from graphrec.events.dataset import Dataset
 from graphrec.events.history import LiveHistory
 from graphrec.events.ids import Key
-from graphrec.pipeline.explaining import (
-    PastNames,
-    Reason,
-    Recommendation,
-    Watched,
-    effects_of,
-    found_by,
-)
+from graphrec.pipeline.describing import ItemWords
+from graphrec.pipeline.explaining import PastNames, Recommendation, Watched, effects_of
 from graphrec.pipeline.notes import Notes
 from graphrec.pipeline.parts import Parts
 from graphrec.pipeline.refusing import refuse_lost, without_refused
-from graphrec.pipeline.settling import advance_stages, settle_stages
+from graphrec.pipeline.settling import StageCare
 from graphrec.pipeline.top_up import topped_up
 from graphrec.retrieval.blend import nothing_found
 from graphrec.retrieval.filters import ItemFilters, allowed_items
@@ -54,6 +49,7 @@ from graphrec.stages import (
     CandidateSource,
     Eligibility,
     Interactions,
+    LearnsItems,
     Queries,
     Ranker,
     SeenPolicy,
@@ -129,15 +125,17 @@ class Pipeline:
         self._ranker = ranker
         self._arranger = arranger
         self._fallback = fallback
+        self._care = StageCare.of((source, ranker, arranger, fallback))
         self._n_candidates = n_candidates
         watched = dataset.log.interactions() if events is None else events
-        self._history = LiveHistory(watched.take(watched.time_s < self.cut_s))
-        self._n_items = max(dataset.n_items, watched.n_items)
+        known = watched.take(watched.time_s < self.cut_s)
+        self._history = LiveHistory(known)
+        self.catalogue = Catalogue(dataset, known)
 
     @property
     def parts(self) -> Parts:
         """The stages as they stand."""
-        return Parts(self._source, self._ranker, self._history)
+        return Parts(self._source, self._ranker)
 
     def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
         """The queries of users with all they watched before.
@@ -217,9 +215,28 @@ class Pipeline:
         if self._fallback is not None:
             self._fallback.absorb(events)
         self._history.absorb(events)
-        self._n_items = max(self._n_items, events.n_items)
+        self.catalogue.absorb(events)
         if len(events):
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
+
+    def describe_items(
+        self, said: Mapping[int, ItemDescription], deleted: Collection[int] = ()
+    ) -> None:
+        """Replace what is known of items, by row, and have others shown no more.
+
+        Every stage that reads descriptions learns them; `absorb` has to have told of the rows.
+
+        Args:
+            said: Descriptions; an item that was deleted is shown again.
+            deleted: Rows of items that no slate is to show, whatever is said of them here.
+        """
+        self.catalogue.put(said)
+        self.catalogue.delete(deleted)
+        items = self.catalogue.described(said)
+        stages: tuple[object, ...] = (self._source, self._ranker, self._fallback, self._arranger)
+        for stage in stages:
+            if isinstance(stage, LearnsItems) and len(items):
+                stage.learn_items(items)
 
     def absorb_stream(self, name: str, events: Interactions) -> None:
         """Let the ranker's features know events of another stream, such as likes.
@@ -252,7 +269,7 @@ class Pipeline:
         ranker: object = self._ranker
         if isinstance(ranker, _StreamAbsorbing):
             ranker.tell_streams(self.cut_s)
-        settle_stages(self._stages, self._n_items)
+        self._care.settle(self.catalogue.n_items)
         for ids in self.dataset.ids.values():
             ids.settle()
 
@@ -262,11 +279,7 @@ class Pipeline:
         Answers are then as of stages that learnt the same events anew and read them at `now_s`
         (UTC seconds). `cut_s` and what a question sees stay: a question brings its own time.
         """
-        advance_stages(self._stages, now_s)
-
-    @property
-    def _stages(self) -> tuple[object, ...]:
-        return self._source, self._ranker, self._arranger, self._fallback
+        self._care.advance(now_s)
 
     def describe(
         self, slate: Slate, query: int, queries: Queries | None = None
@@ -279,43 +292,13 @@ class Pipeline:
             queries: What was asked; with them, names of the past and features are told, too. To be
                 called before anything else is absorbed: features are told as they stand now.
         """
-        shown = slate.shown
-        past = None if queries is None else PastNames(self.dataset, queries, query)
+        past = None if queries is None else PastNames(self.catalogue, queries, query)
         effects = {} if queries is None else effects_of(self._ranker, queries, slate, query)
-        described = []
-        for place in np.flatnonzero(shown.item_row[query] != NO_ROW).tolist():
-            row = int(shown.item_row[query, place])
-            because = self._because(shown, query, place)
-            named = [] if past is None else past.reasons(row)
-            described.append(
-                Recommendation(
-                    self.dataset.ids["item"].key(row),
-                    self.dataset.title(row),
-                    float(shown.score[query, place]),
-                    shown.source_names[shown.source[query, place]],
-                    None if because is None else because.key,
-                    None if because is None else because.name,
-                    float(shown.reason_share[query, place]),
-                    found_by(shown, query, place),
-                    tuple(named if because is None else [because, *named]),
-                    tuple(effects.get(row, [])),
-                    None if slate.propensity is None else float(slate.propensity[query, place]),
-                )
-            )
-        return described
-
-    def _because(self, shown: Candidates, query: int, place: int) -> Reason | None:
-        row = int(shown.reason_item[query, place])
-        if row == NO_ROW:
-            return None
-        share = float(shown.reason_share[query, place])
-        return Reason("item", self.dataset.ids["item"].key(row), self.dataset.title(row), share)
+        return self._words.described(slate, query, past, effects)
 
     def past(self, queries: Queries, query: int, *, limit: int) -> list[Watched]:
         """The newest `limit` items of one query's history, newest first."""
-        ids = self.dataset.ids["item"]
-        rows = queries.history_item[queries.history(query)][:limit].tolist()
-        return [Watched(ids.key(row), self.dataset.title(row)) for row in rows]
+        return self._words.watched(queries, query, limit)
 
     def recommend_all(
         self, request: Request, progress: Callable[[int], None] | None = None
@@ -333,12 +316,18 @@ class Pipeline:
             if progress is not None:
                 progress(len(users))
 
+    @property
+    def _words(self) -> ItemWords:
+        return ItemWords(self.dataset.ids["item"], self.catalogue)
+
     def _allowed(self, request: Request) -> Bool[np.ndarray, " items"] | None:
-        """What the filters let through; items that the data set does not describe never."""
-        allowed = allowed_items(self.dataset, request.filters, self.cut_s)
-        if allowed is None or len(allowed) >= self._n_items:
+        """What the filters let through, less what is deleted; None: everything."""
+        catalogue = self.catalogue
+        allowed = allowed_items(catalogue, self.dataset.ids["item"], request.filters, self.cut_s)
+        if not catalogue.n_deleted:
             return allowed
-        return np.pad(allowed, (0, self._n_items - len(allowed)))
+        shown = catalogue.shown(catalogue.n_items)
+        return shown if allowed is None else allowed & shown
 
     def _retrieved(
         self, queries: Queries, n: int, eligibility: Eligibility, notes: Notes

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-import polars as pl
 from jaxtyping import Int64
 
 from graphrec.arrays import NO_ROW
-from graphrec.events.dataset import Dataset
+from graphrec.events.catalogue import COLUMNS, Catalogue, NameColumn
 from graphrec.events.ids import Key
 from graphrec.ranking.learned import FeatureEffect
 from graphrec.stages import Candidates, Queries, Slate
@@ -131,38 +130,30 @@ def found_by(shown: Candidates, query: int, place: int) -> tuple[FoundBy, ...]:
 class PastNames:
     """Names that one history bears, by kind and by how much of it bears them."""
 
-    def __init__(self, dataset: Dataset, queries: Queries, query: int) -> None:
+    def __init__(self, catalogue: Catalogue, queries: Queries, query: int) -> None:
         """Read the newest events of one history."""
-        self._items = dataset.items
+        self._catalogue = catalogue
         past = queries.history_item[queries.history(query)][:_PAST_READ]
-        rows = np.unique(past[past < len(self._items)])
+        rows = np.unique(past[past < catalogue.n_items])
         self._n_past = len(rows)
         self._count: dict[str, Counter[str]] = {}
-        for column in ("publisher", "keywords"):
-            if column in self._items.columns:
-                names = [set(self._names(column, row)) for row in rows.tolist()]
-                self._count[column] = Counter(name for own in names for name in own)
+        for column in COLUMNS:
+            names = [set(catalogue.names(column, row)) for row in rows.tolist()]
+            self._count[column] = Counter(name for own in names for name in own)
 
     def reasons(self, item_row: int) -> list[Reason]:
         """The publisher and the keyword that most of the history shares with an item."""
         found = []
-        kinds: tuple[tuple[str, Literal["publisher", "keyword"]], ...]
+        kinds: tuple[tuple[NameColumn, Literal["publisher", "keyword"]], ...]
         kinds = (("publisher", "publisher"), ("keywords", "keyword"))
         for column, kind in kinds:
-            count = self._count.get(column, Counter())
-            shared = {name: count[name] for name in self._names(column, item_row) if count[name]}
+            count = self._count[column]
+            names = self._catalogue.names(column, item_row)
+            shared = {name: count[name] for name in names if count[name]}
             if shared:
                 best = min(shared, key=lambda name: (-shared[name], name))
                 found.append(Reason(kind, best, best, shared[best] / self._n_past))
         return found
-
-    def _names(self, column: str, item_row: int) -> list[str]:
-        if column not in self._items.columns or item_row >= len(self._items):
-            return []
-        value = self._items[column][item_row]
-        if isinstance(value, pl.Series):
-            return [str(name) for name in value.drop_nulls().to_list()]
-        return [] if value is None else [str(value)]
 
 
 def effects_of(

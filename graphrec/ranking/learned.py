@@ -11,7 +11,7 @@ from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.features.declared import Feature
 from graphrec.ranking.multi_objective_model import MultiObjectiveModel
 from graphrec.ranking.rank_model import RankModel
-from graphrec.stages import Candidates, Interactions, Queries
+from graphrec.stages import Candidates, DescribedItems, Interactions, Queries
 
 ValueAfter = Callable[[Int32[np.ndarray, " pairs"]], Float32[np.ndarray, " pairs"]]
 """Value of what tends to follow each item; NaN where nothing is known."""
@@ -72,6 +72,10 @@ class LearnedRanker:
     def absorb(self, events: Interactions) -> None:
         """Let the features learn from events that arrived since."""
         self._builder.absorb(events)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Let the features learn descriptions of items."""
+        self._builder.learn_items(items)
 
     def absorb_stream(self, name: str, events: Interactions) -> None:
         """Let the features know events of another stream, such as likes.

@@ -16,9 +16,11 @@ from graphrec.stages import (
     Ageing,
     Candidates,
     CandidateSource,
+    DescribedItems,
     Eligibility,
     Evidence,
     Interactions,
+    LearnsItems,
     Queries,
     Settling,
 )
@@ -202,6 +204,12 @@ class BlendedSource:
         for source in self._sources:
             if isinstance(source, Ageing):
                 source.advance(now_s)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Let the sources that read descriptions learn new ones."""
+        for source in self._sources:
+            if isinstance(source, LearnsItems):
+                source.learn_items(items)
 
     def settle(self) -> None:
         """Bring every source up to date, so that questions change nothing."""

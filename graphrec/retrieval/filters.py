@@ -3,13 +3,13 @@
 from typing import Annotated
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.arrays import DAY_S
-from graphrec.errors import DataError, SettingsError
-from graphrec.events.dataset import Dataset
+from graphrec.errors import SettingsError
+from graphrec.events.catalogue import Catalogue
+from graphrec.events.ids import IdMap
 
 Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -28,12 +28,13 @@ class ItemFilters(BaseModel):
 
 
 def allowed_items(
-    dataset: Dataset, filters: ItemFilters, at_s: int
+    catalogue: Catalogue, ids: IdMap, filters: ItemFilters, at_s: int
 ) -> Bool[np.ndarray, " items"] | None:
     """Which items meet the rules at a moment.
 
     Args:
-        dataset: Holds the items; publication is as given, else the first event.
+        catalogue: What is known of items; publication is as given, else the first event so far.
+        ids: Rows of item ids.
         filters: The rules.
         at_s: The moment ages are counted from, UTC seconds; items published later have a negative
             age and meet no rule on age.
@@ -48,39 +49,20 @@ def allowed_items(
     """
     if filters == ItemFilters():
         return None
-    mask = np.ones(dataset.n_items, dtype=bool)
-    ids = dataset.ids["item"]
+    mask = np.ones(catalogue.n_items, dtype=bool)
     if filters.allow is not None:
         mask[:] = False
         mask[[ids.row(key) for key in filters.allow]] = True
     mask[[ids.row(key) for key in filters.deny]] = False
-    for column, wanted in (("publisher", filters.publishers), ("keywords", filters.keywords)):
-        if wanted:
-            mask &= _has_any(dataset.items, column, wanted)
-    mask &= _of_age(dataset, filters, at_s)
-    return mask
-
-
-def _has_any(
-    items: pl.DataFrame, column: str, wanted: tuple[str, ...]
-) -> Bool[np.ndarray, " items"]:
-    if column not in items.columns:
-        raise DataError(f"cannot filter by {column} — the log's items have no such column")
-    names = items[column]
-    known = set(names.explode(empty_as_null=True).drop_nulls().unique().to_list())
-    for name in wanted:
-        if name not in known:
-            raise DataError(f"no item has {column} {name!r} — {len(known):,} names are known")
-    found = names.list.eval(pl.element().is_in(list(wanted))).list.any().fill_null(value=False)
-    return found.to_numpy().astype(bool)
-
-
-def _of_age(dataset: Dataset, filters: ItemFilters, at_s: int) -> Bool[np.ndarray, " items"]:
+    if filters.publishers:
+        mask &= catalogue.bearers("publisher", filters.publishers)
+    if filters.keywords:
+        mask &= catalogue.bearers("keywords", filters.keywords)
     youngest, oldest = filters.min_age_days, filters.max_age_days
     if youngest is None and oldest is None:
-        return np.ones(dataset.n_items, dtype=bool)
+        return mask
     if youngest is not None and oldest is not None and youngest > oldest:
         raise SettingsError(f"min_age_days {youngest} is above max_age_days {oldest}")
-    age_days = (at_s - dataset.published_s()) / DAY_S
-    old_enough = age_days >= (0 if youngest is None else youngest)
-    return old_enough & (age_days <= (np.inf if oldest is None else oldest))
+    age_days = (at_s - catalogue.published_s) / DAY_S
+    mask &= age_days >= (0 if youngest is None else youngest)
+    return mask if oldest is None else mask & (age_days <= oldest)

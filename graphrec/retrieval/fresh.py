@@ -12,7 +12,8 @@ from graphrec.errors import DataError
 from graphrec.kernels.named_lists import insert_named, list_fresh, remove_named
 from graphrec.publications import Publications
 from graphrec.retrieval.sparse_entries import Entries, LastItems
-from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.row_lists import spliced
+from graphrec.stages import Candidates, DescribedItems, Eligibility, Interactions, Queries
 
 
 class FreshSettings(BaseModel):
@@ -110,25 +111,35 @@ class FreshSource:
     def add_items(self, items: NamedItems) -> None:
         """Let items follow with the next rows; each counts from its publication on."""
         first, n_names = self._n_described, int(self._names_ptr[self._n_described])
-        n_keywords = np.diff(items.keyword_ptr)
-        # Publishers are even names and keywords odd ones, so that either may grow.
-        by_keyword = np.repeat(np.arange(len(items)), n_keywords)
-        published = np.flatnonzero(items.publisher_row >= 0)
-        item = np.concatenate([published, by_keyword])
-        name = np.concatenate(
-            [2 * items.publisher_row[published], 2 * items.keyword_row + 1]
-        ).astype(np.int32)
-        shared = self._settings.keyword_weight / np.maximum(n_keywords, 1)
-        weight = np.concatenate([np.ones(len(published)), shared[by_keyword]])
-        order = np.argsort(item, kind="stable")
-        degree = np.bincount(item, minlength=len(items))
-        ends = n_names + np.cumsum(degree)
+        end, name, weight = self._named(items.publisher_row, items.keyword_ptr, items.keyword_row)
+        ends = n_names + end
         self._names_ptr = _extended(self._names_ptr, first + 1, ends)
-        self._names = _extended(self._names, n_names, name[order])
-        self._names_weight = _extended(self._names_weight, n_names, weight[order])
+        self._names = _extended(self._names, n_names, name)
+        self._names_weight = _extended(self._names_weight, n_names, weight)
         self._publications.describe(items.published_s)
         self._n_described += len(items)
         self._insert(np.arange(first, self._n_described, dtype=np.int32))
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Replace what is known of items; an item of several publishers counts as the first's."""
+        row, keyword_ptr = items.item_row, items.keyword_ptr
+        known = row[row < self._n_described]
+        remove_named(*self._bearers(known), self._place, self._pool)
+        has_one = np.diff(items.publisher_ptr) > 0
+        publisher = np.full(len(row), -1, np.int32)
+        publisher[has_one] = items.publisher_row[items.publisher_ptr[:-1][has_one]]
+        end, name, weight = self._named(publisher, keyword_ptr, items.keyword_row)
+        n_names = self._names_ptr[self._n_described]
+        self._names_ptr, (self._names, self._names_weight) = spliced(
+            self._names_ptr[: self._n_described + 1],
+            [self._names[:n_names], self._names_weight[:n_names]],
+            row,
+            np.concatenate([[0], end]).astype(np.int64),
+            [name, weight],
+        )
+        self._publications.redate(row, items.published_s)
+        self._n_described = max(self._n_described, int(row.max(initial=-1)) + 1)
+        self._insert(row)
 
     def fit(self, events: Interactions, cut_s: int) -> None:
         """Forget every event, then date items by `events`; what is known of items stays.
@@ -202,6 +213,27 @@ class FreshSource:
             if n <= room:
                 return Entries(ptr, item[:n], value[:n], reason[:n])
             room = n
+
+    def _named(
+        self,
+        publisher_row: Int32[np.ndarray, " items"],
+        keyword_ptr: Int64[np.ndarray, " borders"],
+        keyword_row: Int32[np.ndarray, " keywords"],
+    ) -> tuple[
+        Int64[np.ndarray, " items"], Int32[np.ndarray, " names"], Float64[np.ndarray, " names"]
+    ]:
+        """Where each item's names end, the names, and how much each counts."""
+        n_keywords = np.diff(keyword_ptr)
+        # Publishers are even names and keywords odd ones, so that either may grow.
+        by_keyword = np.repeat(np.arange(len(publisher_row)), n_keywords)
+        published = np.flatnonzero(publisher_row >= 0)
+        item = np.concatenate([published, by_keyword])
+        name = np.concatenate([2 * publisher_row[published], 2 * keyword_row + 1])
+        shared = self._settings.keyword_weight / np.maximum(n_keywords, 1)
+        weight = np.concatenate([np.ones(len(published)), shared[by_keyword]])
+        order = np.argsort(item, kind="stable")
+        end = np.cumsum(np.bincount(item, minlength=len(publisher_row))).astype(np.int64)
+        return end, name[order].astype(np.int32), weight[order]
 
     def _bearers(
         self, rows: Int32[np.ndarray, " items"]

@@ -9,8 +9,10 @@ from graphrec.stages import (
     Ageing,
     Candidates,
     CandidateSource,
+    DescribedItems,
     Eligibility,
     Interactions,
+    LearnsItems,
     Queries,
     Settling,
 )
@@ -50,6 +52,11 @@ class NamedSource:
         """Let time pass for the source, where it ages."""
         if isinstance(self.source, Ageing):
             self.source.advance(now_s)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Let the source learn descriptions, if it reads any."""
+        if isinstance(self.source, LearnsItems):
+            self.source.learn_items(items)
 
     def settle(self) -> None:
         """Bring the source up to date, so that questions change nothing."""

@@ -11,7 +11,7 @@ from graphrec.checks import refuse_future
 from graphrec.kernels.recency import rank_newest
 from graphrec.publications import Publications
 from graphrec.retrieval.event_timeline import EventTimeline, WindowSums
-from graphrec.stages import Candidates, Eligibility, Interactions, Queries
+from graphrec.stages import Candidates, DescribedItems, Eligibility, Interactions, Queries
 from graphrec.top_k import top_candidates
 
 _FEW: Final = 1000
@@ -74,6 +74,18 @@ class RecentSource:
             self._sort()
         elif len(changed):
             self._place(np.unique(changed))
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Give items other dates."""
+        n_before = len(self._by_age)
+        self._publications.redate(items.item_row, items.published_s)
+        n_items = len(self._publications.published_s)
+        added = np.arange(n_before, n_items, dtype=np.int32)
+        changed = np.unique(np.concatenate([items.item_row, added]))
+        if len(changed) > _FEW:
+            self._sort()
+        elif len(changed):
+            self._place(changed)
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "users items"]:
         """Share of published items that are not newer, in (0, 1]; 0 before publication."""

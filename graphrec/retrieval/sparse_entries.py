@@ -1,23 +1,14 @@
 """What sources share whose cost does not grow with the catalogue: entries, summed by item."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
-from graphrec.kernels.entry_sums import (
-    SEEN_ALLOWED,
-    SEEN_HIDDEN,
-    SEEN_ONLY,
-    add_all_sums,
-    keep_best_sums,
-    list_last_items,
-)
+from graphrec.kernels.entry_sums import add_all_sums, keep_best_sums, list_last_items
 from graphrec.retrieval.cowatch_source import candidates_of
 from graphrec.stages import Candidates, Eligibility, Queries
-
-SEEN_CODES: Final = {"allow": SEEN_ALLOWED, "hide": SEEN_HIDDEN, "only_again": SEEN_ONLY}
+from graphrec.top_k import SEEN_CODES, allowed_or_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +85,3 @@ class LastItems:
             weight,
         )
         return cls(ptr, item_row[: ptr[-1]], weight[: ptr[-1]])
-
-
-def allowed_or_all(eligibility: Eligibility) -> Bool[np.ndarray, " _"]:
-    """The mask of allowed items; empty where all are."""
-    return np.empty(0, np.bool_) if eligibility.allowed is None else eligibility.allowed

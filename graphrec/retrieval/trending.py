@@ -8,9 +8,8 @@ from graphrec.arrays import DAY_S, NO_ROW
 from graphrec.checks import refuse_future
 from graphrec.kernels.top_list import add_counts, read_top, sort_nearly_sorted
 from graphrec.retrieval.cowatch_source import candidates_of
-from graphrec.retrieval.sparse_entries import SEEN_CODES, allowed_or_all
 from graphrec.stages import Candidates, Eligibility, Interactions, Queries
-from graphrec.top_k import eligible_items
+from graphrec.top_k import SEEN_CODES, allowed_or_all, eligible_items
 
 _MOST_HALF_LIVES = 256
 """Counts grow by 2 to this before they are scaled down, so that sums stay far from overflow."""

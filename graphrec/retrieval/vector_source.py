@@ -12,9 +12,9 @@ from graphrec.kernels.dots import dot_all, dot_pairs
 from graphrec.kernels.entry_sums import SEEN_ALLOWED, SEEN_ONLY
 from graphrec.kernels.top_list import read_top
 from graphrec.retrieval.cowatch_source import candidates_of
-from graphrec.retrieval.sparse_entries import SEEN_CODES, allowed_or_all
 from graphrec.retrieval.vector_index import IndexReport, VectorIndex, VectorIndexSettings
 from graphrec.stages import Ageing, Candidates, Eligibility, Interactions, Queries, Settling
+from graphrec.top_k import SEEN_CODES, allowed_or_all
 
 
 @runtime_checkable

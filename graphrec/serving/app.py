@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from graphrec.serving.catalogue_doors import add_catalogue_doors
 from graphrec.serving.event_doors import add_event_doors
 from graphrec.serving.guarding import guard
 from graphrec.serving.keeping import Keeper
@@ -72,6 +73,7 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
     onlookers.metrics.watch(app)
     add_event_doors(app, service, limits, guard(keys, "write"))
     add_slate_doors(app, service, guard(keys, "read"))
+    add_catalogue_doors(app, service, limits, guard(keys, "read"), guard(keys, "write"))
     add_state_doors(app, service, onlookers.metrics, guard(keys, "admin"))
     if doors.models and doors.keeper and doors.store:
         add_model_doors(app, doors.models, doors.keeper, doors.store, guard(keys, "admin"))

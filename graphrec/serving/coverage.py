@@ -25,7 +25,7 @@ class CoverageOut(BaseModel):
 
     n_slates: int = Field(description="Slates looked at.")
     n_places: int = Field(description="Items they showed, each as often as it stood there.")
-    n_items: int = Field(description="Items known.")
+    n_items: int = Field(description="Items known and not deleted.")
     n_shown: int = Field(description="Different items they showed.")
     coverage: float = Field(description="Share of the known items that was shown, in [0, 1].")
     gini: float | None = Field(
@@ -49,9 +49,9 @@ def coverage_of(state: LiveState, shown: ShownItems) -> CoverageOut:
         shown: What was shown.
     """
     n_slates, n_shown = shown.counts()
-    watched = state.pipeline.parts.watches_by_item
-    watched = watched[watched > 0]
-    n_items = max(len(state.pipeline.dataset.ids["item"]), len(n_shown))
+    catalogue = state.pipeline.catalogue
+    watched = catalogue.n_events[catalogue.n_events > 0]
+    n_items = max(catalogue.n_items - catalogue.n_deleted, len(n_shown))
     curve = lorenz(n_shown, n_items)
     return CoverageOut(
         n_slates=n_slates,

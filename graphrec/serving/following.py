@@ -11,7 +11,8 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.errors import DataError, GraphrecError
-from graphrec.serving.learning import Learning, LoggedEntry
+from graphrec.serving.changes import LoggedEntry
+from graphrec.serving.learning import Learning
 from graphrec.serving.state import LiveState
 
 _LOG = logging.getLogger(__name__)

@@ -1,43 +1,19 @@
 """What learns entries of a log: two equal states, and what of the log they could not learn."""
 
 import copy
-import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from graphrec.errors import GraphrecError
+from graphrec.serving.changes import Change, LoggedEntry, change_of
 from graphrec.serving.left_right import LeftRight
-from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.state import LiveState
 
 _LOG = logging.getLogger(__name__)
 _SKIPPED_KEPT: Final = 100
-
-
-class LoggedEntry(Protocol):
-    """What is read of an entry."""
-
-    @property
-    def seq(self) -> int:
-        """Its number in the log."""
-
-    @property
-    def kind(self) -> str:
-        """What it is about; `event` is learnt, `user_deleted` forgotten."""
-
-    @property
-    def key(self) -> str:
-        """Id of what it is about."""
-
-    @property
-    def time_s(self) -> int:
-        """When it happened, UTC seconds."""
-
-    @property
-    def body(self) -> str:
-        """JSON."""
 
 
 class Learning:
@@ -49,6 +25,7 @@ class Learning:
 
     def __init__(self, state: LiveState) -> None:
         """Go on from a state, which is nobody else's from now on."""
+        state.settle()
         self._states = LeftRight(state, copy.deepcopy(state))
         self.seq = state.seq
         self.skipped: list[tuple[int, str]] = []
@@ -72,15 +49,15 @@ class Learning:
         Args:
             entries: In order, at least one.
         """
-        events: list[tuple[int, LiveEvent]] = []
+        changes: list[tuple[int, Change]] = []
         for entry in entries:
             if entry.kind == "user_deleted":
-                self._learn_events(events)
-                events = []
+                self._learn_changes(changes)
+                changes = []
                 self._forget(entry.key)
-            elif (event := self._event(entry)) is not None:
-                events.append((entry.seq, event))
-        self._learn_events(events)
+            elif (change := self._change(entry)) is not None:
+                changes.append((entry.seq, change))
+        self._learn_changes(changes)
         last_seq = entries[-1].seq
         self._states.change(lambda state: setattr(state, "seq", last_seq))
         self.seq = last_seq
@@ -89,39 +66,31 @@ class Learning:
         """Let time pass, UTC seconds, though nothing happened."""
         self._states.change(lambda state: state.advance(now_s), _twin)
 
-    def _event(self, entry: LoggedEntry) -> LiveEvent | None:
-        """The event that an entry tells of, if it can be learnt."""
-        if entry.kind != "event":
-            return None
+    def _change(self, entry: LoggedEntry) -> Change | None:
+        """What an entry changes, if it can be learnt."""
         try:
-            said = json.loads(entry.body)
-            event = LiveEvent(
-                entry.time_s,
-                said["event_type"],
-                said["user_id"],
-                said["item_id"],
-                float(said.get("weight", 1.0)),
-            )
-            with self._states.read() as state:
-                state.refuse([event])
+            change = change_of(entry)
+            if change is not None:
+                with self._states.read() as state:
+                    state.refuse([change])
         except (GraphrecError, ValueError, KeyError, TypeError) as error:
             self._skip(entry.seq, error)
             return None
-        return event
+        return change
 
-    def _learn_events(self, events: Sequence[tuple[int, LiveEvent]]) -> None:
-        """Learn events together; where that fails, halves of them, down to the one that fails."""
-        if not events:
+    def _learn_changes(self, changes: Sequence[tuple[int, Change]]) -> None:
+        """Learn changes together; where that fails, halves of them, down to the one that fails."""
+        if not changes:
             return
         try:
-            self._states.change(lambda state: state.apply([event for _, event in events]), _twin)
-        except Exception as error:  # noqa: BLE001 — one event must not stop all that follow
-            if len(events) == 1:
-                self._skip(events[0][0], error)
+            self._states.change(lambda state: state.apply([one for _, one in changes]), _twin)
+        except Exception as error:  # noqa: BLE001 — one change must not stop all that follow
+            if len(changes) == 1:
+                self._skip(changes[0][0], error)
                 return
-            middle = len(events) // 2
-            self._learn_events(events[:middle])
-            self._learn_events(events[middle:])
+            middle = len(changes) // 2
+            self._learn_changes(changes[:middle])
+            self._learn_changes(changes[middle:])
 
     def _forget(self, user_id: str) -> None:
         self._states.change(lambda state: state.forget_user(user_id), _twin)

@@ -61,7 +61,7 @@ class LinkOut(BaseModel):
 
 
 class NeighboursOut(BaseModel):
-    """What people watch after an item, heaviest edge first."""
+    """What people watch after an item, heaviest edge first, without items that were deleted."""
 
     item: NodeOut
     neighbours: list[NeighbourOut]
@@ -90,9 +90,8 @@ def neighbours_of(state: LiveState, item_id: Key, k: int) -> NeighboursOut | Non
     if row >= source.n_items:
         return NeighboursOut(item=item, neighbours=[], links=[], n_edges=0, seq=state.seq)
     found = source.neighbours_of(row, k)
-    keys = [pipeline.dataset.ids["item"].key(one) for one in found.item_row.tolist()]
-    # A key that was deleted is null; its row stays.
-    kept = [place for place, key in enumerate(keys) if key is not None]
+    deleted = [pipeline.catalogue.is_deleted(one) for one in found.item_row.tolist()]
+    kept = [place for place, is_gone in enumerate(deleted) if not is_gone]
     place_of = {place: n for n, place in enumerate(kept)}
     links = zip(found.link_source, found.link_target, found.link_weight, strict=True)
     return NeighboursOut(
@@ -119,11 +118,11 @@ def _co_watching(pipeline: Pipeline) -> CoWatching | None:
 
 
 def _node(pipeline: Pipeline, row: int) -> NodeOut:
-    counts, dataset = pipeline.parts.watches_by_item, pipeline.dataset
+    catalogue, key = pipeline.catalogue, pipeline.dataset.ids["item"].key(row)
     return NodeOut(
-        item_id=dataset.ids["item"].key(row),
-        title=dataset.title(row),
-        n_events=int(counts[row]) if row < len(counts) else 0,
+        item_id=key,
+        title=catalogue.title(row) or str(key),
+        n_events=int(catalogue.n_events[row]) if row < catalogue.n_items else 0,
     )
 
 

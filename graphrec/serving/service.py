@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from graphrec.errors import GraphrecError, UnknownIdError
 from graphrec.events.ids import Key
 from graphrec.pipeline import Pipeline, Request
+from graphrec.serving.changes import LiveEvent
+from graphrec.serving.describing import Descriptions
 from graphrec.serving.entries import Forgotten, NewEntry, Receipt, canonical_json
 from graphrec.serving.following import Engine
 from graphrec.serving.messages import (
@@ -28,7 +30,7 @@ from graphrec.serving.messages import (
 )
 from graphrec.serving.neighbourhood import n_edges_of
 from graphrec.serving.recorded import Question, RecordedQuestions
-from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.state import LiveState
 from graphrec.serving.watching import Watcher, Watchers
 from graphrec.stages import Queries
 
@@ -97,6 +99,11 @@ class Service:
     def engine(self) -> Engine:
         """Holds the state that answers are made of."""
         return self._engine
+
+    @property
+    def descriptions(self) -> Descriptions:
+        """What is said and known of items and users."""
+        return Descriptions(self._log.submit, self._engine, self._clock)
 
     def record(self, said: Sequence[object]) -> "Future[EventsOut]":
         """Make events durable; those that are refused leave no trace, and the others are stored.

@@ -1,34 +1,28 @@
 """What the engine knows: a pipeline and the ids of a log, kept up event by event."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from graphrec.errors import DataError
+from graphrec.errors import UnknownIdError
+from graphrec.events.catalogue import ItemDescription
 from graphrec.events.ids import Key
-from graphrec.events.log import LEARNT_ROLES, EdgeType
+from graphrec.events.log import LEARNT_ROLES
+from graphrec.events.user_properties import properties_of
 from graphrec.pipeline import Pipeline
+from graphrec.serving.changes import (
+    Change,
+    ItemDeleted,
+    ItemPut,
+    LiveEvent,
+    Property,
+    UserPut,
+    kinds_of,
+    refuse_change,
+)
+from graphrec.serving.prefixes import SortedTexts
+from graphrec.serving.search import SearchIndex
 from graphrec.stages import Interactions
-
-
-@dataclass(frozen=True, slots=True)
-class LiveEvent:
-    """What somebody did with an item.
-
-    Attributes:
-        time_s: When, UTC seconds.
-        kind: Name of its edge type, such as `watch`.
-        user_id: Who.
-        item_id: What with.
-        weight: Strength or rating, unitless, >= 0.
-    """
-
-    time_s: int
-    kind: str
-    user_id: Key
-    item_id: Key
-    weight: float = 1.0
 
 
 class LiveState:
@@ -47,60 +41,109 @@ class LiveState:
         self.seq = 0
         self.model = model
         dataset = pipeline.dataset
-        self._kinds: Mapping[str, EdgeType] = {
-            kind.name: kind
-            for kind in dataset.log.edge_types
-            if kind.source == "user" and kind.target == "item"
-        }
-        pipeline.settle()
+        self._kinds = kinds_of(dataset)
+        self.settle()
+        self.search = SearchIndex(pipeline.catalogue)
+        users = dataset.ids["user"].keys.drop_nulls().to_list()
+        self.user_ids = SortedTexts(map(str, users))
+        self.properties: dict[Key, Mapping[str, Property]] = properties_of(dataset.users)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names of the edge types that events may be of."""
         return tuple(self._kinds)
 
-    def refuse(self, events: Iterable[LiveEvent]) -> None:
+    def refuse(self, changes: Iterable[Change]) -> None:
         """Check what `apply` needs, and change nothing.
 
         Raises:
             DataError: An event is of a kind that the log does not have.
             UnknownIdError: An id is text where the log's are integers, or the other way round.
         """
-        ids = self.pipeline.dataset.ids
-        for event in events:
-            if event.kind not in self._kinds:
-                raise DataError(
-                    f"no event type {event.kind!r} — there are {', '.join(self._kinds)}"
-                )
-            ids["user"].refuse(event.user_id)
-            ids["item"].refuse(event.item_id)
+        for change in changes:
+            refuse_change(change, self._kinds, self.pipeline.dataset.ids)
 
     def forget_user(self, user_id: Key) -> None:
         """Cut the tie between a user and what they did: they are as if they had never come.
 
         What many did together, such as which items are watched after each other, still counts it,
-        without telling whose it was.
+        without telling whose it was. Their properties are gone.
         """
-        self.pipeline.dataset.ids["user"].forget(user_id)
+        ids = self.pipeline.dataset.ids["user"]
+        try:
+            key = ids.key(ids.row(user_id))
+        except UnknownIdError:
+            return
+        self.properties.pop(key, None)
+        self.user_ids.drop(str(key))
+        ids.forget(key)
+
+    def settle(self) -> None:
+        """Bring everything up to date, so that questions change nothing."""
+        self.pipeline.settle()
+        self.pipeline.catalogue.settle()
 
     def advance(self, now_s: int) -> None:
         """Let it be `now_s` (UTC seconds) though nothing has happened: what ages does."""
         self.pipeline.advance(now_s)
         self.pipeline.settle()
 
-    def apply(self, events: Sequence[LiveEvent]) -> None:
-        """Learn events: ids, every stage of the pipeline, histories, the clock.
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Learn changes: ids in their order, every stage of the pipeline, histories, the clock.
+
+        Of what is said of one item or user the last holds.
 
         Raises:
             DataError: See `refuse`; nothing has changed then.
             UnknownIdError: The same.
         """
-        self.refuse(events)
+        self.refuse(changes)
+        events: list[tuple[LiveEvent, int, int]] = []
+        said: dict[int, ItemDescription] = {}
+        deleted: set[int] = set()
+        for change in changes:
+            match change:
+                case LiveEvent():
+                    events.append((change, self._user(change.user_id), self._item(change.item_id)))
+                case ItemPut():
+                    row = self._item(change.item_id)
+                    said[row] = change.said
+                    deleted.discard(row)
+                case ItemDeleted():
+                    deleted.add(self._item(change.item_id))
+                case UserPut():
+                    row = self._user(change.user_id)
+                    key = self.pipeline.dataset.ids["user"].key(row)
+                    self.properties[key] = change.properties
+        self._learn(events)
+        if said or deleted:
+            self._describe(said, deleted)
+        self.pipeline.settle()
+
+    def _user(self, user_id: Key) -> int:
+        ids = self.pipeline.dataset.ids["user"]
+        n_known = len(ids)
+        row = ids.add(user_id)
+        if len(ids) > n_known:
+            self.user_ids.add(str(user_id))
+        return row
+
+    def _item(self, item_id: Key) -> int:
+        return self.pipeline.dataset.ids["item"].add(item_id)
+
+    def _describe(self, said: Mapping[int, ItemDescription], deleted: set[int]) -> None:
+        catalogue = self.pipeline.catalogue
+        before = {row: catalogue.description(row) for row in said}
+        self.pipeline.describe_items(said, deleted)
+        for row, description in said.items():
+            self.search.replace(row, before[row], description)
+
+    def _learn(self, told: Sequence[tuple[LiveEvent, int, int]]) -> None:
         ids = self.pipeline.dataset.ids
-        user = np.array([ids["user"].add(event.user_id) for event in events], np.int32)
-        item = np.array([ids["item"].add(event.item_id) for event in events], np.int32)
-        role = np.array([self._kinds[event.kind].role for event in events], object)
-        is_learnt = np.isin(role, list(LEARNT_ROLES)) if len(events) else np.zeros(0, bool)
+        events = [event for event, _, _ in told]
+        user = np.array([row for _, row, _ in told], np.int32)
+        item = np.array([row for _, _, row in told], np.int32)
+        is_learnt = np.array([self._kinds[one.kind].role in LEARNT_ROLES for one in events], bool)
         every = Interactions(
             np.array([event.time_s for event in events], np.int64),
             user,
@@ -109,7 +152,7 @@ class LiveState:
             len(ids["user"]),
             len(ids["item"]),
         )
-        if is_learnt.any():
+        if is_learnt.any() or every.n_items > self.pipeline.catalogue.n_items:
             learnt = every.take(is_learnt)
             self.pipeline.absorb(
                 Interactions(
@@ -125,4 +168,3 @@ class LiveState:
             of_stream = np.array([event.kind == name for event in events], bool)
             if of_stream.any():
                 self.pipeline.absorb_stream(name, every.take(of_stream))
-        self.pipeline.settle()

@@ -10,7 +10,7 @@ from graphrec.errors import DataError
 from graphrec.slate.demotion import ShownMemory, demote, times_shown
 from graphrec.slate.dpp import order_by_dpp
 from graphrec.slate.exploration import ArmCounts, Arms, Explorer
-from graphrec.slate.facts import ItemFacts
+from graphrec.slate.facts import ItemFacts, learnt
 from graphrec.slate.filling import Filled, fill_places
 from graphrec.slate.layout import Placed, lay_out
 from graphrec.slate.mmr import order_by_mmr
@@ -19,7 +19,7 @@ from graphrec.slate.relevance import scale_relevance
 from graphrec.slate.rules import Rules
 from graphrec.slate.settings import SlateSettings
 from graphrec.slate.similarity import ItemSimilarity
-from graphrec.stages import Candidates, Decision, Queries, Slate
+from graphrec.stages import Candidates, Decision, DescribedItems, Queries, Slate
 
 
 class SlateArranger:
@@ -71,6 +71,15 @@ class SlateArranger:
             self._facts = self._facts.widened(n_items + n_items // 4)
             self._rules = Rules(self._facts, self._settings.rules)
             self._similarity = ItemSimilarity(self._facts, self._settings.similarity)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Replace the publishers and keywords of items, where the catalogue has any.
+
+        A rule is of those names that its settings named at first.
+        """
+        self._facts = learnt(self._facts, items)
+        self._rules = Rules(self._facts, self._settings.rules)
+        self._similarity.learn_items(self._facts, items)
 
     def arrange(self, queries: Queries, candidates: Candidates, k: int) -> Slate:
         """Make a slate of at most `k` places for each query.

@@ -1,13 +1,15 @@
 """What is known of items when a slate is arranged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
+from graphrec.row_lists import spliced
+from graphrec.stages import DescribedItems
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,36 @@ class ItemFacts:
             ends(self.publisher_ptr),
             self.publisher,
         )
+
+
+def learnt(facts: ItemFacts, items: DescribedItems) -> ItemFacts:
+    """Facts with the publishers and keywords of some items replaced, where any are known."""
+    facts = facts.widened(int(items.item_row.max(initial=-1)) + 1)
+    groups = dict(facts.groups)
+    if "publisher" in groups:
+        has_one = np.diff(items.publisher_ptr) > 0
+        first = np.full(len(items), NO_ROW, np.int32)
+        first[has_one] = items.publisher_row[items.publisher_ptr[:-1][has_one]]
+        groups["publisher"] = groups["publisher"].copy()
+        groups["publisher"][items.item_row] = first
+    keyword_ptr, keyword = facts.keyword_ptr, facts.keyword
+    if keyword_ptr is not None and keyword is not None:
+        new_ptr, new = items.keyword_ptr, [items.keyword_row]
+        keyword_ptr, (keyword,) = spliced(keyword_ptr, [keyword], items.item_row, new_ptr, new)
+    publisher_ptr, publisher = facts.publisher_ptr, facts.publisher
+    if publisher_ptr is not None and publisher is not None:
+        new_ptr, new = items.publisher_ptr, [items.publisher_row]
+        publisher_ptr, (publisher,) = spliced(
+            publisher_ptr, [publisher], items.item_row, new_ptr, new
+        )
+    return replace(
+        facts,
+        groups=groups,
+        keyword_ptr=keyword_ptr,
+        keyword=keyword,
+        publisher_ptr=publisher_ptr,
+        publisher=publisher,
+    )
 
 
 def _bear(

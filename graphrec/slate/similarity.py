@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.kernels.slate import Likeness, write_likeness
+from graphrec.row_lists import spliced
 from graphrec.slate.facts import ItemFacts
+from graphrec.stages import DescribedItems
 
 _PUBLISHER: Final = "publisher"
 
@@ -64,6 +66,18 @@ class ItemSimilarity:
     def is_known(self) -> bool:
         """Whether anything is known by which items could be alike."""
         return bool(self._weight.sum() > 0)
+
+    def learn_items(self, facts: ItemFacts, items: DescribedItems) -> None:
+        """Replace what is known of `items`; `facts` know them already."""
+        if self._unit is not None and len(self._unit) < facts.n_items:
+            self._unit = np.pad(self._unit, ((0, facts.n_items - len(self._unit)), (0, 0)))
+        if self._publisher is not None:
+            self._publisher = facts.groups[_PUBLISHER]
+        if self._keyword_ptr is not None and self._keyword is not None:
+            ptr, keyword = _ascending(items.keyword_ptr, items.keyword_row)
+            self._keyword_ptr, (self._keyword,) = spliced(
+                self._keyword_ptr, [self._keyword], items.item_row, ptr, [keyword]
+            )
 
     def among(self, items: Int32[np.ndarray, " k"]) -> Likeness:
         """The descriptions of `items`, in that order, as the kernels take them."""

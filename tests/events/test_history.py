@@ -96,11 +96,3 @@ def test_an_absorbed_event_stands_in_the_next_history() -> None:
     assert asked.history_item.tolist() == [3, 4, 7]
     asked = live.queries(np.array([1], np.int32), np.array([10], np.int64))
     assert asked.history_item.tolist() == [2, 3, 4, 7]
-
-
-def test_events_are_counted_by_item_as_they_arrive() -> None:
-    live = LiveHistory(EVENTS)
-    assert live.n_by_item.tolist() == [0, 0, 0, 0, 0, 2, 1, 1]
-    live.absorb(watched([(9, 1, 9), (2, 0, 9), (5, 0, 5)]))
-    assert live.n_by_item[:10].tolist() == [0, 0, 0, 0, 0, 3, 1, 1, 0, 2]
-    assert live.n_by_item.sum() == len(live) == 7

@@ -56,7 +56,7 @@ def blended(dataset: Dataset, **parts: object) -> Pipeline:
 
 def test_names_that_the_past_shares_are_told_with_the_share_that_bears_them(dataset) -> None:
     pipeline = blended(dataset)
-    past = PastNames(dataset, pipeline.queries_of_keys(["ann"]), 0)
+    past = PastNames(pipeline.catalogue, pipeline.queries_of_keys(["ann"]), 0)
     assert past.reasons(3) == [
         Reason("publisher", "zed", "zed", 2 / 3),
         # x and y are borne by two past items each; the earlier name is told.
@@ -64,7 +64,7 @@ def test_names_that_the_past_shares_are_told_with_the_share_that_bears_them(data
     ]
     assert past.reasons(4) == [Reason("publisher", "amy", "amy", 1 / 3)]
     assert past.reasons(5) == []
-    nobody = PastNames(dataset, pipeline.queries_of_session([]), 0)
+    nobody = PastNames(pipeline.catalogue, pipeline.queries_of_session([]), 0)
     assert nobody.reasons(3) == []
 
 

@@ -71,3 +71,39 @@ def test_an_empty_batch_changes_nothing():
     walked.absorb(watched([], n_items=9))
     assert walked.table() is table
     assert walked.clock_s == 10 * DAY_S
+
+
+@pytest.mark.parametrize("mode", ["none", "half_life", "expected", "thinning"])
+def test_time_that_passes_within_a_day_asks_the_graph_for_nothing(mode):
+    graph, walked = live_graph(mode, random_rows(np.random.default_rng(1), 9))
+    table, version = walked.table(), walked.version
+    walked.advance(10 * DAY_S + 3600)
+    walked.advance(9 * DAY_S)
+    walked.settle()
+    assert walked.table() is table
+    assert graph.asked == []
+    assert walked.version == version
+    assert walked.clock_s == 10 * DAY_S + (3600 if mode == "half_life" else 0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "whole"),
+    [("none", False), ("half_life", False), ("expected", True), ("thinning", True)],
+)
+def test_a_day_that_begins_without_events_ages_what_goes_by_days(mode, whole):
+    graph, walked = live_graph(mode, random_rows(np.random.default_rng(1), 9))
+    table, version = walked.table(), walked.version
+    walked.advance(11 * DAY_S + 7)
+    walked.settle()
+    assert graph.asked == ([(11 * DAY_S + 7, None)] if whole else [])
+    assert (walked.table() is table, walked.version == version) == (not whole, not whole)
+
+
+def test_what_is_settled_is_the_table_that_is_read():
+    graph, walked = live_graph("none", random_rows(np.random.default_rng(1), 9))
+    graph.waiting = {3: {0: 1.0}}
+    walked.absorb(watched([(10 * DAY_S + 5, 0, 1)], n_items=9))
+    walked.settle()
+    assert len(graph.asked) == 1
+    walked.table()
+    assert len(graph.asked) == 1

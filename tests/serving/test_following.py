@@ -1,6 +1,7 @@
 """The engine follows a log: in order, past what cannot be learnt, and readers see whole batches."""
 
 import json
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ import pytest
 from graphrec.errors import DataError, UnknownIdError
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
+from graphrec.pipeline import Request
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.state import LiveState
 from tests.worlds import small_dataset
+
+DAY_S = 86_400
 
 
 @dataclass
@@ -46,6 +50,19 @@ class ListLog:
 def a_state():
     dataset = small_dataset([(1, "ann", "a"), (2, "ann", "b"), (3, "bob", "a")])
     return LiveState(fit_pipeline(dataset, method_named("walk", {})))
+
+
+def ageing_state(n_days):
+    """A state whose edges halve each day, and one that was learnt so many days later."""
+    words = {"graph": {"ageing": {"mode": "expected", "period_days": 1, "survival": 0.5}}}
+    events = [(1, "ann", "a"), (2, "ann", "b"), (3, "bob", "a"), (4, "bob", "c")]
+    dataset = small_dataset(events)
+    method = method_named("propagate", words)
+    return LiveState(fit_pipeline(dataset, method)), fit_pipeline(dataset, method, n_days * DAY_S)
+
+
+def weights_of(pipeline):
+    return pipeline._source.walk_graph.unsharpened_edges().weight.tolist()
 
 
 def past_of(engine, user, n=9):
@@ -89,7 +106,7 @@ def test_an_entry_that_cannot_be_learnt_is_skipped_and_those_around_it_are_learn
     log.say(7, "d")
     log.entries.append(Said(4, '{"user_id": "ann"}'))
     log.entries.append(Said(5, '{"half": '))
-    log.say("ann", "e", kind="item")
+    log.say("ann", "e", kind="impression")
     log.say("ann", "f")
     engine = Engine(log, a_state(), FollowingSettings(most_entries=most))
     assert engine.catch_up() == 7
@@ -141,7 +158,16 @@ def test_a_log_that_fails_is_read_again_when_it_is_back():
         engine.close()
 
 
-def test_readers_at_full_speed_see_every_batch_whole():
+@pytest.fixture
+def short_turns():
+    """Threads that compute without a pause leave the others their turn sooner."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_readers_at_full_speed_see_every_batch_whole(short_turns):
     log, torn, stop = ListLog(), [], threading.Event()
     engine = Engine(log, a_state(), FollowingSettings(poll_s=0.001, most_entries=2))
 
@@ -243,3 +269,96 @@ def test_nothing_is_learnt_while_the_state_is_held_and_readers_go_on():
         assert engine.wait_until(seq, 5)
     finally:
         engine.close()
+
+
+def test_many_ask_one_state_at_once_while_it_changes(short_turns):
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.005))
+    engine.start()
+    asking, most, lock, stop = [], [], threading.Lock(), threading.Event()
+    failures = []
+
+    def question():
+        while not stop.is_set():
+            with engine.read() as state:
+                with lock:
+                    asking.append(id(state))
+                    most.append(asking.count(id(state)))
+                pipeline = state.pipeline
+                slate = pipeline.recommend(pipeline.queries_of_keys(["ann"]), Request(3, "allow"))
+                told = [one.item_id for one in pipeline.describe(slate, 0)]
+                wrong = [note for note in slate.notes if "topped up" not in note]
+                if not told or wrong:
+                    failures.append((told, wrong))
+                with lock:
+                    asking.remove(id(state))
+
+    threads = [threading.Thread(target=question) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        for n in range(200):
+            seq = log.say(f"user {n % 9}", f"item {n % 13}")
+            engine.poke()
+        assert engine.wait_until(seq, 20)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        engine.close()
+    assert failures == [] and engine.n_skipped == 0
+    assert max(most) > 1
+
+
+def test_time_passes_for_both_states_though_nothing_happens():
+    state, later = ageing_state(3)
+    before = weights_of(state.pipeline)
+    settings = FollowingSettings(poll_s=0.005, age_every_s=0.01)
+    engine = Engine(ListLog(), state, settings, clock=lambda: 3.0 * DAY_S)
+    engine.start()
+    try:
+        deadline = time.monotonic() + 5
+        while any(weights_of(one.pipeline) == before for one in engine._learning._states._sides):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        engine.close()
+    for one in engine._learning._states._sides:
+        assert weights_of(one.pipeline) == pytest.approx(weights_of(later))
+
+
+def test_without_a_clock_no_time_passes():
+    state, _ = ageing_state(3)
+    before = weights_of(state.pipeline)
+    engine = Engine(ListLog(), state, FollowingSettings(poll_s=0.001, age_every_s=0.001))
+    engine.start()
+    time.sleep(0.05)
+    engine.close()
+    assert all(weights_of(one.pipeline) == before for one in engine._learning._states._sides)
+
+
+def test_time_passes_as_often_as_it_is_due():
+    state, _ = ageing_state(3)
+    looked = []
+    settings = FollowingSettings(poll_s=0.001, age_every_s=60)
+    engine = Engine(ListLog(), state, settings, clock=lambda: looked.append(1) or 3.0 * DAY_S)
+    engine.start()
+    time.sleep(0.1)
+    engine.close()
+    assert len(looked) == 1
+
+
+def test_a_state_that_cannot_age_still_learns():
+    def broken():
+        raise OSError("no clock")
+
+    log = ListLog()
+    engine = Engine(log, a_state(), FollowingSettings(poll_s=0.005), clock=broken)
+    engine.start()
+    try:
+        assert engine.wait_until(log.say("ann", "c"), 5)
+        time.sleep(0.02)
+        assert engine.wait_until(log.say("ann", "d"), 5)
+    finally:
+        engine.close()
+    assert past_of(engine, "ann") == ["d", "c", "b", "a"]

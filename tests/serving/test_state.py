@@ -15,7 +15,8 @@ from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
 from graphrec.experiment.staged_settings import PipelineMethod
 from graphrec.pipeline import Pipeline, Request
-from graphrec.serving.state import LiveEvent, LiveState
+from graphrec.serving.changes import LiveEvent
+from graphrec.serving.state import LiveState
 from tests.worlds import small_dataset
 
 METHOD = PipelineMethod.model_validate(

@@ -31,7 +31,7 @@ from graphrec.ranking.features.visitor_features import (
     NewcomerFeatures,
     VisitorFeatures,
 )
-from graphrec.stages import Candidates, Interactions, Queries
+from graphrec.stages import Candidates, DescribedItems, Interactions, LearnsItems, Queries
 
 HOUR_S = 3600.0
 
@@ -132,6 +132,15 @@ class FeatureBuilder:
         self._n_items = max(self._n_items, events.n_items)
         for family in self._families:
             family.absorb(EVENTS, events)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Replace what is known of items, as far as features read it.
+
+        What was counted for a publisher stays with it, whoever bears its name now.
+        """
+        for family in self._families:
+            if isinstance(family, LearnsItems):
+                family.learn_items(items)
 
     def absorb_stream(self, name: str, events: Interactions) -> None:
         """Let events of another stream be known to questions of a later second.

@@ -9,7 +9,8 @@ from graphrec.errors import DataError
 from graphrec.kernels.rank_features import fill_affinity
 from graphrec.ranking.features.declared import Asked, Feature
 from graphrec.ranking.features.scratch import Scratch
-from graphrec.stages import Interactions
+from graphrec.row_lists import spliced
+from graphrec.stages import DescribedItems, Interactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,10 @@ class NameFeatures:
 
     def __init__(self, kind: str, names: NamesOfItems, n_past: int) -> None:
         """Know the names of a kind, such as `publisher`; read the newest `n_past` events."""
-        self._names = names
+        self._kind = kind
+        self._ptr, self._name_row = names.ptr, names.name_row
         self._n_past = n_past
+        self._n_names = names.n_names
         self._profiles = Scratch(np.float64(0))
         self.features = (
             Feature(
@@ -72,15 +75,30 @@ class NameFeatures:
     def absorb(self, stream: str, events: Interactions) -> None:
         """Nothing to learn."""
 
+    def learn_items(self, items: DescribedItems) -> None:
+        """Replace the names of items, where they are of the kind `publisher` or `keyword`."""
+        match self._kind:
+            case "publisher":
+                ptr, row, n_names = items.publisher_ptr, items.publisher_row, items.n_publishers
+            case "keyword":
+                ptr, row, n_names = items.keyword_ptr, items.keyword_row, items.n_keywords
+            case _:
+                return
+        names = NamesOfItems(ptr, row, n_names)
+        self._ptr, (self._name_row,) = spliced(
+            self._ptr, [self._name_row], items.item_row, names.ptr, [names.name_row]
+        )
+        self._n_names = max(self._n_names, n_names)
+
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write the three columns; missing where the item bears no name or nothing was done."""
-        past, profile = asked.queries, self._profiles.take(self._names.n_names)
+        past, profile = asked.queries, self._profiles.take(self._n_names)
         fill_affinity(
             past.history_ptr,
             past.history_item,
             asked.item_row,
-            self._names.ptr,
-            self._names.name_row,
+            self._ptr,
+            self._name_row,
             self._n_past,
             profile,
             at,

@@ -8,7 +8,7 @@ from graphrec.kernels.rank_features import fill_row_counts
 from graphrec.publications import Publications
 from graphrec.ranking.features.counters import RowCounters
 from graphrec.ranking.features.declared import EVENTS, Asked, Feature, Sees
-from graphrec.stages import Interactions
+from graphrec.stages import DescribedItems, Interactions
 
 
 class PopularityFeatures:
@@ -24,7 +24,7 @@ class PopularityFeatures:
         """Count by item, or by `group`.
 
         Args:
-            name: Of the family.
+            name: Of the family; groups of `publisher` are publishers, and learn of new ones.
             half_life_s: Half-lives, seconds, shortest first.
             group: Group of each item, such as its publisher; -1 has none. None counts by item.
             stream: The stream that is counted.
@@ -32,6 +32,7 @@ class PopularityFeatures:
         self._counters = RowCounters(half_life_s)
         self._group = group
         self._n_groups = 0 if group is None else int(group.max(initial=-1)) + 1
+        self._by_publisher = name == "publisher"
         self._stream = stream
         sees: Sees = "events" if stream == EVENTS else "streams"
         what = "the item" if group is None else f"the item's {name}"
@@ -72,6 +73,19 @@ class PopularityFeatures:
             ones[has_one],
             self._n_groups,
         )
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Count events to come by new publishers, where publishers are the group."""
+        if self._group is None or not self._by_publisher or not len(items):
+            return
+        n_more = int(items.item_row[-1]) + 1 - len(self._group)
+        group = np.pad(self._group, (0, max(n_more, 0)), constant_values=-1)
+        has_one = np.diff(items.publisher_ptr) > 0
+        group[items.item_row] = -1
+        first = items.publisher_row[items.publisher_ptr[:-1][has_one]]
+        group[items.item_row[has_one]] = first
+        self._group = group
+        self._n_groups = max(self._n_groups, int(first.max(initial=-1)) + 1)
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write the family's columns."""
@@ -120,6 +134,10 @@ class AgeFeatures:
         """Date items that have no date by their first event."""
         if stream == EVENTS:
             self._publications.absorb(events)
+
+    def learn_items(self, items: DescribedItems) -> None:
+        """Give items other dates."""
+        self._publications.redate(items.item_row, items.published_s)
 
     def fill(self, asked: Asked, at: int, out: Float32[np.ndarray, "users k features"]) -> None:
         """Write both columns; missing where the item is not out before the query, or unknown."""
