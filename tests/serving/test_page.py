@@ -64,7 +64,7 @@ def visit(browser, url, view="overview", *, allowed=(), **options):
         of_request = re.search(r"status of (\d+)|net::(\w+)", message.text)
         is_allowed = of_request and (of_request[1] or of_request[2]) in allowed
         if message.type in ("error", "warning") and not is_allowed:
-            wrong.append(message.text)
+            wrong.append(f"{message.text} {message.location}")
 
     page.on("console", told)
     page.on("pageerror", lambda error: wrong.append(str(error)))
