@@ -55,6 +55,7 @@ export function percent(share) {
 /** Days as a person reads them. */
 export function age(days) {
   if (days === null || days === undefined) return "not known";
+  if (days < 1 / 1440) return "< 1 min";
   if (days < 1 / 24) return `${Math.round(days * 1440)} min`;
   if (days < 1) return `${Math.round(days * 24)} h`;
   return plural(days < 10 ? Math.round(days * 10) / 10 : Math.round(days), "day");

@@ -19,7 +19,10 @@ function show(name, about = null) {
     tab.tabIndex = isIt ? 0 : -1;
     byId(tab.getAttribute("aria-controls")).hidden = !isIt;
   }
-  if (shown && shown !== name) VIEWS[shown].hide?.();
+  if (shown && shown !== name) {
+    VIEWS[shown].hide?.();
+    scrollTo(0, 0);
+  }
   shown = name;
   document.title = `${byId(`tab-${name}`).textContent} · graphrec`;
   VIEWS[name].show(byId(`view-${name}`), about);
