@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 demo: $(VENV)/.tgn ## Recommend, train a small network and evaluate on the simulated demo world
 	$(BIN)/graphrec demo
 
-serve: $(VENV)/.serve ## Serve the demo world on this machine: http://127.0.0.1:8000/docs
+serve: $(VENV)/.serve ## Serve the demo world on this machine: http://127.0.0.1:8000
 	$(BIN)/graphrec serve --open
 
 test: check ## Lint, types, floors, tests with coverage

@@ -1,9 +1,11 @@
 """`graphrec serve` and `graphrec keys`: the live engine, and who may use it."""
 
 import logging
+import os
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,11 +84,14 @@ def serve(
     if check:
         raise typer.Exit(_told_findings(chosen))
     with closing(bound_socket(chosen.host, chosen.port)) as bound:
-        address = f"http://{chosen.host}:{chosen.port}/docs"
+        address = f"http://{chosen.host}:{chosen.port}"
         if chosen.workers > 1:
             terminal.aside().print(prepared(options), address, sep="\n", soft_wrap=True)
             options.to_environment()
-            listen_in_processes(APP, bound, chosen.listen, chosen.workers)
+            with TemporaryDirectory(prefix="graphrec-metrics-") as counted:
+                # Not before: this process answers nobody, and must not count among those that do.
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted
+                listen_in_processes(APP, bound, chosen.listen, chosen.workers)
             return
         with opened(start_of(chosen), chosen) as server:
             terminal.aside().print(server.words, address, sep="\n", soft_wrap=True)

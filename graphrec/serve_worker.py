@@ -132,10 +132,13 @@ def make_app() -> "FastAPI":
     closing = ExitStack()
     server = closing.enter_context(opened(start_of(settings), settings))
 
+    of_app = server.app.router.lifespan_context
+
     @asynccontextmanager
-    async def life(_: "FastAPI") -> AsyncIterator[None]:
+    async def life(app: "FastAPI") -> AsyncIterator[None]:
         try:
-            yield
+            async with of_app(app):
+                yield
         finally:
             closing.close()
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int32, Shaped
+from jaxtyping import Float64, Int32, Int64, Shaped
 
+from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError
 from graphrec.graph.build import build_from_timelines
 from graphrec.graph.cowatch import CoWatchGraph
@@ -13,6 +14,7 @@ from graphrec.graph.delta import EdgeDelta
 from graphrec.graph.edges import WeightedEdges
 from graphrec.graph.live_state import events_of_arrays
 from graphrec.graph.live_timelines import LiveTimelines
+from graphrec.graph.neighbours import MOST_DATED, newest_pairs_s
 from graphrec.graph.seen_ids import SeenIds
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.threads import available_threads
@@ -170,6 +172,24 @@ class LiveCoWatchGraph:
         edges = weigh(self.dated_edges(nodes), self._settings, at_s)
         limit = self._settings.max_neighbors
         return np.zeros(len(edges.ptr) - 1) if limit is None else prune(edges, limit)[1]
+
+    @property
+    def n_entries(self) -> int:
+        """Edges by cohort that are held; one that later events changed counts twice."""
+        return len(self._base.target_row) + len(self._delta)
+
+    def newest_pairs_s(
+        self, item_row: int, targets: Int32[np.ndarray, " k"]
+    ) -> Int64[np.ndarray, " k"]:
+        """When each target was last watched after an item; see `newest_pairs_s`.
+
+        Returns:
+            UTC seconds; `NEVER_S` for all where the graph knows more than `MOST_DATED` events.
+        """
+        if self.n_events > MOST_DATED:
+            return np.full(len(targets), NEVER_S, np.int64)
+        timelines = self._timelines.timelines(self._n_users, self._n_items)
+        return newest_pairs_s(timelines, item_row, targets, self._settings)
 
     def freeze(self) -> CoWatchGraph:
         """The graph as it stands, which later events do not change."""

@@ -41,6 +41,7 @@ from graphrec.pipeline.describing import ItemWords
 from graphrec.pipeline.explaining import PastNames, Recommendation, Watched, effects_of
 from graphrec.pipeline.notes import Notes
 from graphrec.pipeline.objectives import WatchCounts
+from graphrec.pipeline.parts import Parts
 from graphrec.pipeline.refusing import refuse_lost, without_refused
 from graphrec.pipeline.request import Request
 from graphrec.pipeline.settling import StageCare
@@ -106,6 +107,11 @@ class Pipeline:
         self.catalogue = Catalogue(dataset, known)
         self._counts = WatchCounts()
         self._counts.absorb(known)
+
+    @property
+    def parts(self) -> Parts:
+        """The stages as they stand."""
+        return Parts(self._source, self._ranker)
 
     def queries_of(self, user_row: Int32[np.ndarray, " users"], at_s: int | None = None) -> Queries:
         """The queries of users with all they watched before.

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graphrec.checks import refuse_future, refuse_unknown_items
 from graphrec.graph.live import LiveCoWatchGraph
+from graphrec.graph.neighbours import Neighbours
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.retrieval.cowatch_source import CoWatchSource
 from graphrec.retrieval.sparse_entries import Entries, LastItems
@@ -110,6 +111,15 @@ class CoWatchNeighbourSource:
             DataError: A history holds an unknown item row.
         """
         return self._entries(queries).best(queries, k, eligibility, self.name)
+
+    def neighbours_of(self, item_row: int, k: int) -> Neighbours:
+        """What an item leads to, heaviest first; see `WalkGraph.neighbours_of`."""
+        return self._graph.neighbours_of(item_row, k)
+
+    @property
+    def n_edges(self) -> int | None:
+        """Edges that are held; None where the graph cannot tell."""
+        return self._graph.n_entries
 
     @property
     def _graph(self) -> WalkGraph:

@@ -6,6 +6,7 @@ from jaxtyping import Float32, Int32
 from graphrec.arrays import NO_ROW
 from graphrec.checks import refuse_unknown_items
 from graphrec.graph.live import LiveCoWatchGraph
+from graphrec.graph.neighbours import Neighbours
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.walk_table import WalkTable
 from graphrec.retrieval.seeds import SeedSets, choose_seeds
@@ -39,6 +40,15 @@ class CoWatchSource:
     def walk_graph(self) -> WalkGraph:
         """The graph as it stands, for who reads it beside this source and changes nothing."""
         return self._graph
+
+    def neighbours_of(self, item_row: int, k: int) -> Neighbours:
+        """What an item leads to, heaviest first; see `WalkGraph.neighbours_of`."""
+        return self._graph.neighbours_of(item_row, k)
+
+    @property
+    def n_edges(self) -> int | None:
+        """Edges that are held; None where the graph cannot tell."""
+        return self._graph.n_entries
 
     @property
     def n_items(self) -> int:

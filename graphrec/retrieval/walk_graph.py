@@ -3,11 +3,13 @@
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, Int64
 
-from graphrec.arrays import DAY_S
+from graphrec.arrays import DAY_S, NEVER_S
 from graphrec.checks import refuse_future
+from graphrec.errors import DataError
 from graphrec.graph.edges import WeightedEdges
+from graphrec.graph.neighbours import Neighbours, heaviest, links_among
 from graphrec.graph.settings import CoWatchSettings
 from graphrec.graph.walk_table import WalkTable
 from graphrec.stages import Interactions
@@ -42,6 +44,22 @@ class ChangingGraph(Protocol):
         self, at_s: int, nodes: Int32[np.ndarray, " nodes"] | None = None
     ) -> WeightedEdges:
         """Outgoing edges as they weigh at a moment."""
+        ...
+
+
+@runtime_checkable
+class DatingGraph(Protocol):
+    """What a live graph may know beside: how much it holds, and when pairs were watched."""
+
+    @property
+    def n_entries(self) -> int:
+        """Edges that are held."""
+        ...
+
+    def newest_pairs_s(
+        self, item_row: int, targets: Int32[np.ndarray, " k"]
+    ) -> Int64[np.ndarray, " k"]:
+        """When each target was last watched after an item, UTC seconds; `NEVER_S`: not known."""
         ...
 
 
@@ -126,6 +144,30 @@ class WalkGraph:
     def unsharpened_edges(self, nodes: Int32[np.ndarray, " nodes"] | None = None) -> WeightedEdges:
         """Edges of `nodes`, or of every node, as they weigh now."""
         return self._graph.weighted_edges(self.clock_s, nodes)
+
+    @property
+    def n_entries(self) -> int | None:
+        """Edges that are held; None where the graph cannot tell."""
+        return self._graph.n_entries if isinstance(self._graph, DatingGraph) else None
+
+    def neighbours_of(self, item_row: int, k: int) -> Neighbours:
+        """The `k` heaviest edges of an item as they weigh now, and the links among their ends.
+
+        Raises:
+            DataError: The graph has no such item, or `k` is below 1.
+        """
+        if k < 1:
+            raise DataError(f"k = {k} — at least 1 neighbour")
+        every = self.unsharpened_edges(np.array([item_row + 1], np.int32))
+        item, weight = heaviest(every, k)
+        newest = (
+            self._graph.newest_pairs_s(item_row, item)
+            if isinstance(self._graph, DatingGraph)
+            else np.full(len(item), NEVER_S, np.int64)
+        )
+        links = links_among(self.unsharpened_edges((item + 1).astype(np.int32)), item)
+        total = float(every.weight.sum(dtype=np.float64))
+        return Neighbours(item, weight, newest, len(every.weight), total, *links)
 
     def table(self) -> WalkTable:
         """The table of every edge as it weighs now."""

@@ -12,9 +12,10 @@ from graphrec.serving.impression_doors import add_impression_doors
 from graphrec.serving.keeping import Keeper
 from graphrec.serving.keys import SCOPES, KeyFile
 from graphrec.serving.limits import DoorSettings
-from graphrec.serving.metrics import Metrics
 from graphrec.serving.model_doors import add_model_doors
 from graphrec.serving.models import Models
+from graphrec.serving.onlookers import Onlookers
+from graphrec.serving.page_doors import add_insight_doors, add_page_doors
 from graphrec.serving.paths import take_any_text_in_paths
 from graphrec.serving.problems import documented, install
 from graphrec.serving.service import Service
@@ -52,8 +53,9 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
     """
     limits = settings or DoorSettings()
     service = doors.service
-    metrics = Metrics(service.status)
+    onlookers = Onlookers(service)
     app = FastAPI(
+        lifespan=onlookers.life,
         title="graphrec",
         description="Recommendations that know of the last event.",
         version="1",
@@ -63,7 +65,7 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
     )
     take_any_text_in_paths()
     install(app)
-    metrics.watch(app)
+    onlookers.metrics.watch(app)
     rate = rate_limit_of(limits)
     if rate is not None:
         app.add_middleware(RateLimitFields)
@@ -71,8 +73,11 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
     add_event_doors(app, service, limits, write)
     add_impression_doors(app, service, limits, write)
     add_slate_doors(app, service, read, SlatesAtOnce(limits.slates_at_once))
+    add_insight_doors(app, service, onlookers, (read, admin))
+    # Behind those whose paths begin like its own: an id may hold slashes.
     add_catalogue_doors(app, service, limits, read, write)
-    add_state_doors(app, service, metrics, admin)
+    add_state_doors(app, service, onlookers.metrics, admin)
     if doors.models and doors.keeper and doors.store:
         add_model_doors(app, doors.models, doors.keeper, doors.store, admin)
+    add_page_doors(app)
     return app

@@ -168,6 +168,7 @@ class StatusOut(BaseModel):
     seq: int = Field(description="Newest entry that slates know of.")
     n_users: int
     n_items: int
+    n_edges: int | None = Field(None, description="Edges of the co-watch graph, if there is one.")
     n_skipped: int = Field(description="Entries that could not be learnt.")
     n_behind: int = Field(
         ge=0,

@@ -20,6 +20,9 @@ class AppendLog(Protocol):
     def submit_forget(self, user_id: str) -> "Future[Forgotten]":
         """Queue the removal of a user's entries; the future is done once that is durable."""
 
+    def last_seq(self) -> int:
+        """The last number given out."""
+
 
 class Following(Protocol):
     """Who learns from the log, such as the engine."""

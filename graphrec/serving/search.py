@@ -55,13 +55,24 @@ class SearchIndex:
         self._build()
 
     def __getstate__(self) -> dict[str, Any]:
-        """The catalogue, from which the rest follows."""
-        return {"_catalogue": self._catalogue}
+        """The lists as one: indexing 100,000 items anew takes seconds."""
+        lists = list(self._places.values())
+        return {
+            "_catalogue": self._catalogue,
+            "_n_title": self._n_title,
+            "words": list(self._places),
+            "length": np.array([len(one) for one in lists], np.int64),
+            "place": np.concatenate([np.empty(0, np.int32), *lists]),
+        }
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        """Take what was kept, and index it."""
-        vars(self).update(kept)
-        self._build()
+        """Take the lists apart again."""
+        self._catalogue, self._n_title = kept["_catalogue"], kept["_n_title"]
+        words, end = kept["words"], np.cumsum(kept["length"]).tolist()
+        start = [0, *end[:-1]]
+        place = kept["place"]
+        self._places = {word: place[a:b] for word, a, b in zip(words, start, end, strict=True)}
+        self._words = SortedTexts(word for word in words if not word.startswith(_BEGINNING))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SearchIndex":
         """A copy that shares what is never written to."""

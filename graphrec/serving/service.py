@@ -29,9 +29,11 @@ from graphrec.serving.messages import (
     StatusOut,
     WatchedOut,
 )
+from graphrec.serving.neighbourhood import n_edges_of
 from graphrec.serving.recorded import Question, RecordedQuestions
 from graphrec.serving.recording import AppendLog, Recorder
 from graphrec.serving.state import LiveState
+from graphrec.serving.watching import Watcher, Watchers
 from graphrec.serving.wrong_input import printable, problem_with, problems_of
 from graphrec.stages import Queries
 
@@ -80,6 +82,12 @@ class Service:
         self._recorder = Recorder(log, engine, self._settings.most_behind)
         self._clock = clock
         self.recorded = RecordedQuestions()
+        self.watcher: Watcher = Watchers()
+
+    @property
+    def engine(self) -> Engine:
+        """Holds the state that answers are made of."""
+        return self._engine
 
     @property
     def descriptions(self) -> Descriptions:
@@ -107,7 +115,9 @@ class Service:
                 return
             told = stored.result()
             durable = [one.seq for one in told if one.seq is not None]
-            answer.set_result(EventsOut(results=told, seq=max(durable, default=None)))
+            found = EventsOut(results=told, seq=max(durable, default=None))
+            self.watcher.recorded(found)
+            answer.set_result(found)
 
         self._recorder.store(found, _event_told).add_done_callback(done)
         return answer
@@ -218,6 +228,7 @@ class Service:
                 seq=state.seq,
                 n_users=len(ids["user"]),
                 n_items=len(ids["item"]),
+                n_edges=n_edges_of(state.pipeline),
                 n_skipped=self._engine.n_skipped,
                 n_behind=self._recorder.n_behind,
                 n_shown=state.impressions.n_shown,
@@ -225,6 +236,14 @@ class Service:
                 objectives=state.pipeline.objectives,
                 failure=failure,
             )
+
+    def n_behind(self) -> int:
+        """Entry numbers given out that slates do not know of yet.
+
+        Raises:
+            StoreError: The log cannot be read.
+        """
+        return max(0, self._log.last_seq() - self._engine.applied_seq)
 
     def _recorded_answer(self, ask: Question) -> SlateOut:
         with self._engine.read() as state:
@@ -235,17 +254,20 @@ class Service:
     def _slate(
         self, state: LiveState, about: str, queries: Queries, question: SlateQuestion
     ) -> SlateOut:
+        started = time.perf_counter()
         pipeline = state.pipeline
         ids = pipeline.dataset.ids["item"]
         page = page_of(about, question, ids)
         visit = np.array([ids.row(key) for key in question.items], np.int32)
         slate = pipeline.recommend(after_visit(queries, visit), page.request)
-        return page.answer(
+        found = page.answer(
             pipeline.describe(slate, 0),
             notes=list(slate.notes),
             seq=state.seq,
             time_s=int(queries.time_s[0]),
         )
+        self.watcher.made(found, time.perf_counter() - started)
+        return found
 
     def _now_s(self, pipeline: Pipeline) -> int:
         """As of when to ask: never before what is known."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from graphrec.serving.messages import StatusOut
 from graphrec.serving.metrics import Metrics
@@ -32,4 +32,4 @@ def add_state_doors(app: FastAPI, service: Service, metrics: Metrics, guard: Any
 
     @app.get("/metrics", summary="Prometheus", dependencies=[guard], response_class=Response)
     def scrape() -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.page(), media_type=CONTENT_TYPE_LATEST)
