@@ -163,6 +163,8 @@ class _Flattening:
         packed = self._packed(list(value), path)
         if packed is not None:
             return {"is": name, "array": packed}
+        if set(map(type, value)) == {str}:
+            return {"is": name, "texts": list(value)}
         return {"is": name, "of": [self.refer(part, f"{path}[]") for part in value]}
 
     def _mapping(self, value: dict[Any, Any], path: str) -> dict[str, Any]:
@@ -287,6 +289,9 @@ class _Rebuilding:
         if "array" in node:
             packed: list[Any] = self._flat.arrays[node["array"]].tolist()
             return packed
+        if "texts" in node:
+            texts: list[Any] = node["texts"]
+            return texts
         return [self.value(said) for said in node["of"]]
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,15 @@ class IdMap:
         self._added: list[Key] = []
         self._n_forgotten = 0
         self._row_by_key: dict[Key, int] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the rows by key, which follow from the keys."""
+        return vars(self) | {"_row_by_key": None}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """Take what was kept, and look keys up anew."""
+        vars(self).update(kept)
+        self._rows()
 
     def __len__(self) -> int:
         return len(self._settled) + len(self._added)

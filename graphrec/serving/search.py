@@ -68,10 +68,9 @@ class SearchIndex:
     def __setstate__(self, kept: dict[str, Any]) -> None:
         """Take the lists apart again."""
         self._catalogue, self._n_title = kept["_catalogue"], kept["_n_title"]
-        words, end = kept["words"], np.cumsum(kept["length"]).tolist()
-        start = [0, *end[:-1]]
-        place = kept["place"]
-        self._places = {word: place[a:b] for word, a, b in zip(words, start, end, strict=True)}
+        words, place = kept["words"], kept["place"]
+        border = [0, *np.cumsum(kept["length"]).tolist()]
+        self._places = {word: place[border[at] : border[at + 1]] for at, word in enumerate(words)}
         self._words = SortedTexts(word for word in words if not word.startswith(_BEGINNING))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SearchIndex":
