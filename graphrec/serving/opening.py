@@ -1,5 +1,6 @@
 """Settings become a running engine: a log that is followed, a state, a door."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -126,6 +127,9 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
             part.start()
             closing.callback(part.close)
         app = build_app(Doors(service, models, keeper, store), keys, settings.door)
+        # A full collection over all that a state holds stops a process for 0.1 s.
+        gc.collect()
+        gc.freeze()
         yield Opened(app, engine, models.in_use, n_replayed)
 
 
