@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo serve test check bench clean
+.PHONY: demo serve test check audit bench clean
 
 demo: $(VENV)/.tgn ## Recommend, train a small network and evaluate on the simulated demo world
 	$(BIN)/graphrec demo
@@ -21,6 +21,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive graphrec
+
+audit: $(VENV)/.dev ## Look up known faults of the packages that are installed; needs a network
+	$(BIN)/pip-audit --progress-spinner off --skip-editable
 
 bench: $(VENV)/.dev ## Measure speed against peers; writes benchmarks/results
 	for name in cowatch_build cowatch_absorb walk_steps recommend_latency tgn_absorb \

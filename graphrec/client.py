@@ -2,9 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx2
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from graphrec.errors import GraphrecError
 from graphrec.events.ids import Key
+from graphrec.serving.impression_messages import ImpressionIn, ImpressionsOut
 from graphrec.serving.messages import EventIn, EventsOut, ForgottenOut, HistoryOut, SlateOut
 
 RETRIED: Final = frozenset({429, 502, 503, 504})
@@ -19,6 +20,34 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class SlateWishes(TypedDict, total=False):
+    """What may be asked of a slate besides its places.
+
+    Attributes:
+        seen: What happens to items of the history.
+        deny: Never these items.
+        publisher: Only items of one of these.
+        keyword: Only items with one of these.
+        max_age_days: Published at most so many days ago, >= 0.
+        diversity: Weight of unlikeness, 0 (as ranked) to 1; left out: as the server is set.
+        objectives: Weights by name, such as `{"freshness": 0.5}`, over the server's own.
+        reasons: Whether to tell reasons.
+        item: What this visit did so far, newest first; not for `similar`.
+        cursor: `next_cursor` of the page before.
+    """
+
+    seen: Literal["hide", "allow", "only_again"]
+    deny: Sequence[Key]
+    publisher: Sequence[str]
+    keyword: Sequence[str]
+    max_age_days: float
+    diversity: float
+    objectives: Mapping[str, float]
+    reasons: bool
+    item: Sequence[Key]
+    cursor: str
 
 
 class ServerError(GraphrecError):
@@ -98,32 +127,68 @@ class Client:
         body = {"events": [event.model_dump(exclude_none=True) for event in events]}
         return self._asked(EventsOut, "POST", "/v1/events", json=body)
 
-    def recommend(self, user_id: Key, k: int = 10, **filters: Any) -> SlateOut:
-        """A slate of a user; filters as the server's documents name them, such as `seen`.
+    def impressions(self, shown: Sequence[ImpressionIn]) -> ImpressionsOut:
+        """Tell what was shown; returns once it is durable.
+
+        Raises:
+            ServerError: All impressions were refused, or the server cannot be reached.
+        """
+        body = {"impressions": [one.model_dump(exclude_none=True) for one in shown]}
+        return self._asked(ImpressionsOut, "POST", "/v1/impressions", json=body)
+
+    def recommend(self, user_id: Key, k: int = 10, **wishes: Unpack[SlateWishes]) -> SlateOut:
+        """A slate of a user.
 
         Raises:
             ServerError: The request breaks a rule, or the server cannot be reached.
         """
         path = f"/v1/users/{_quoted(user_id)}/recommendations"
-        return self._asked(SlateOut, "GET", path, params={"k": k, **filters})
+        return self._asked(SlateOut, "GET", path, params=_params(k, wishes))
 
-    def recommend_session(self, item_ids: Sequence[Key], k: int = 10, **filters: Any) -> SlateOut:
+    def recommend_session(
+        self, item_ids: Sequence[Key], k: int = 10, **wishes: Unpack[SlateWishes]
+    ) -> SlateOut:
         """A slate of somebody anonymous by what they watched, newest first.
 
         Raises:
             ServerError: An item is not known, or the server cannot be reached.
         """
-        params = {"k": k, "item": list(item_ids), **filters}
+        params = _params(k, {**wishes, "item": item_ids})
         return self._asked(SlateOut, "GET", "/v1/recommendations", params=params)
 
-    def similar(self, item_id: Key, k: int = 10, **filters: Any) -> SlateOut:
+    def similar(self, item_id: Key, k: int = 10, **wishes: Unpack[SlateWishes]) -> SlateOut:
         """What goes with an item.
 
         Raises:
             ServerError: The item is not known, or the server cannot be reached.
         """
         path = f"/v1/items/{_quoted(item_id)}/similar"
-        return self._asked(SlateOut, "GET", path, params={"k": k, **filters})
+        return self._asked(SlateOut, "GET", path, params=_params(k, wishes))
+
+    def pages(
+        self, user_id: Key | None, k: int = 10, **wishes: Unpack[SlateWishes]
+    ) -> Iterator[SlateOut]:
+        """Slate after slate of a user, no item twice, until there is nothing more.
+
+        Args:
+            user_id: Who; None: somebody anonymous, by the wish `item`.
+            k: Places of a page.
+            wishes: As for one slate; `cursor` starts behind the pages that it tells of.
+
+        Raises:
+            ServerError: The request breaks a rule, pages reach beyond 1000 items, or the server
+                cannot be reached.
+        """
+        anonymous = "/v1/recommendations"
+        path = anonymous if user_id is None else f"/v1/users/{_quoted(user_id)}/recommendations"
+        params = _params(k, wishes)
+        while True:
+            page = self._asked(SlateOut, "GET", path, params=params)
+            if page.items:
+                yield page
+            if page.next_cursor is None:
+                return
+            params["cursor"] = page.next_cursor
 
     def history(self, user_id: Key, limit: int = 50) -> HistoryOut:
         """What a user did, newest first.
@@ -158,11 +223,23 @@ class Client:
                 if answer.status_code not in RETRIED:
                     raise failure
                 wait_s = _asked_for(answer)
-            wait_s = pause_s * (0.5 + random.random()) if wait_s is None else wait_s
+            # A pause is no secret.
+            wait_s = pause_s * (0.5 + random.random()) if wait_s is None else wait_s  # nosec B311
             if time.monotonic() + wait_s > until_s:
                 raise failure
             self._sleep(wait_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _params(k: int, wishes: SlateWishes) -> dict[str, Any]:
+    params: dict[str, Any] = {"k": k, **wishes}
+    weights = params.pop("objectives", {})
+    if weights:
+        params["objective"] = [f"{name}:{weight!r}" for name, weight in weights.items()]
+    return {
+        name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for name, value in params.items()
+    }
 
 
 def _failure_of(answer: httpx2.Response) -> ServerError:

@@ -2,20 +2,21 @@
 
 import logging
 import os
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from graphrec import terminal
 from graphrec.errors import SettingsError
-from graphrec.serve_worker import ServeOptions, settings_of_server, start_of
+from graphrec.serve_worker import APP, ServeOptions, prepared, settings_of_server, start_of
 
 if TYPE_CHECKING:
-    from graphrec.serving.opening import Opened
+    from graphrec.serving.opening import ServeSettings
 
 NEEDS_SERVE = (
     "serving needs FastAPI, Uvicorn and SQLAlchemy — pip install 'graphrec[serve]' adds them"
@@ -59,67 +60,43 @@ def serve(
 ) -> None:
     """Take events over HTTP and answer with recommendations that know of them.
 
+    Every setting of the file is also an environment variable: GRAPHREC_PORT, GRAPHREC_LOG__URL.
+    The environment outweighs the file, and options outweigh both.
+
     [bold]Example[/]
 
       graphrec serve --open
 
-      curl -X POST localhost:8000/v1/events -d '{"event_id": "1", "event_type": "watch",
+      curl localhost:8000/v1/events --json '{"event_id": "1", "event_type": "watch",
       "user_id": "user-17", "item_id": "video-2"}'
     """
     _refuse_missing_packages()
-    import uvicorn
-
+    from graphrec.serving.listening import bound_socket, listen, listen_in_processes
     from graphrec.serving.logs import log_as_json
     from graphrec.serving.opening import opened
 
-    given: dict[str, object] = {
-        name: value
-        for name, value in {
-            "host": host,
-            "port": port,
-            "workers": workers,
-            "keys": None if keys is None else str(keys),
-            "log": None if log is None else {"url": log},
-            "store": None if store is None else {"folder": str(store)},
-        }.items()
-        if value is not None
-    }
-    options = ServeOptions(_text(data), _text(pipeline), _text(settings), given, quiet)
+    given = {"data": data, "pipeline": pipeline, "keys": keys, "host": host, "port": port}
+    given |= {"workers": workers, "log.url": log, "store.folder": store}
+    said = {name: str(value) for name, value in given.items() if value is not None}
+    options = ServeOptions(None if settings is None else str(settings), said, quiet)
     chosen = settings_of_server(options)
-    _refuse_unclear_door(chosen.keys, open_door=open_door)
-    with opened(start_of(options), chosen) as server:
-        _tell_what_is_known(server)
-        if check:
-            terminal.out().print("everything opens", soft_wrap=True)
+    _refuse_unclear_door(chosen, open_door=open_door)
+    if check:
+        raise typer.Exit(_told_findings(chosen))
+    with closing(bound_socket(chosen.host, chosen.port)) as bound:
+        address = f"http://{chosen.host}:{chosen.port}"
+        if chosen.workers > 1:
+            terminal.aside().print(prepared(options), address, sep="\n", soft_wrap=True)
+            options.to_environment()
+            with TemporaryDirectory(prefix="graphrec-metrics-") as counted:
+                # Only now: this process answers nobody, and must not be counted among those.
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted
+                listen_in_processes(APP, bound, chosen.listen, chosen.workers)
             return
-        terminal.aside().print(f"http://{chosen.host}:{chosen.port}", soft_wrap=True)
-        how: dict[str, Any] = {
-            "host": chosen.host,
-            "port": chosen.port,
-            "log_level": "warning",
-            "access_log": False,
-            "timeout_graceful_shutdown": 10,
-        }
-        if chosen.workers == 1:
+        with opened(start_of(chosen), chosen) as server:
+            terminal.aside().print(server.words, address, sep="\n", soft_wrap=True)
             log_as_json(logging.WARNING if quiet else logging.INFO)
-            uvicorn.run(server.app, **how)
-            return
-    # Each worker opens a state of its own, from what was kept just now.
-    options.to_environment()
-    with TemporaryDirectory(prefix="graphrec-metrics-") as counted:
-        # Not before: this process answers nobody, and must not be counted among those that do.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted
-        uvicorn.run(
-            "graphrec.serve_worker:make_app",
-            factory=True,
-            workers=chosen.workers,
-            timeout_worker_healthcheck=60,
-            **how,
-        )
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path.absolute())
+            listen(server.app, bound, chosen.listen)
 
 
 def replay(
@@ -233,25 +210,34 @@ def list_keys(
     terminal.out().print(shown)
 
 
-def _refuse_unclear_door(keys: Path | None, *, open_door: bool) -> None:
-    if open_door and keys is not None:
-        raise SettingsError(f"--open and keys {keys} — one of them")
-    if keys is None and not open_door:
+def _told_findings(settings: "ServeSettings") -> int:
+    """Say what opens and what does not; the exit code."""
+    from graphrec.serving.checking import check
+
+    code = 0
+    for finding in check(settings, lambda: start_of(settings).learn()):
+        mark = "[red]failed[/]" if finding.exit_code else "[green]ok[/]"
+        line = f"{finding.what}: {mark} {escape(finding.words)}"
+        terminal.out().print(line, soft_wrap=True)
+        code = max(code, finding.exit_code)
+    words = "not everything opens" if code else "everything opens"
+    terminal.out().print(words, soft_wrap=True)
+    return code
+
+
+def _refuse_unclear_door(settings: "ServeSettings", *, open_door: bool) -> None:
+    from graphrec.serving.opening import refuse_open_door
+
+    if open_door and settings.keys is not None:
+        raise SettingsError(f"--open and keys {settings.keys} — one of them")
+    if settings.keys is not None:
+        return
+    if not open_door:
         raise SettingsError(
             "no keys — make one by `graphrec keys add NAME` and pass --keys keys.json, or serve "
             "this machine alone by --open"
         )
-
-
-def _tell_what_is_known(server: "Opened") -> None:
-    with server.engine.read() as state:
-        ids = state.pipeline.dataset.ids
-        terminal.aside().print(
-            f"bundle {server.model}: {len(ids['user']):,} users, {len(ids['item']):,} items; "
-            f"{server.n_replayed:,} entries of the log applied, {server.engine.n_skipped:,} "
-            "skipped",
-            soft_wrap=True,
-        )
+    refuse_open_door(settings.host)
 
 
 def _refuse_missing_packages() -> None:

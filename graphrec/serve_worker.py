@@ -3,9 +3,11 @@
 import json
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from graphrec.pipeline import Pipeline
-    from graphrec.serving.opening import Opened, ServeSettings, Start
+    from graphrec.serving.opening import ServeSettings, Start
 
-OPTIONS: Final = "GRAPHREC_SERVE_OPTIONS"
-"""Environment variable by which a worker process learns what it was asked to serve."""
+APP: Final = "graphrec.serve_worker:make_app"
+_OPTIONS: Final = "GRAPHREC_SERVE_OPTIONS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,48 +28,55 @@ class ServeOptions:
     """What the command line said.
 
     Attributes:
-        data: Log to start from; None: the demo world.
-        pipeline: File of a pipeline; None: walks.
         settings: File of the server's settings.
-        given: Settings that override it.
+        given: Settings that outweigh it, by their path such as `log.url`.
         quiet: No line in the log for each request.
     """
 
-    data: str | None = None
-    pipeline: str | None = None
     settings: str | None = None
-    given: dict[str, Any] | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
     quiet: bool = False
 
     def to_environment(self) -> None:
         """Hand these options to the processes that this one starts."""
-        os.environ[OPTIONS] = json.dumps(asdict(self))
+        os.environ[_OPTIONS] = json.dumps(asdict(self))
 
     @classmethod
     def from_environment(cls) -> "ServeOptions":
         """The options that were handed to this process."""
-        return cls(**json.loads(os.environ[OPTIONS]))
+        return cls(**json.loads(os.environ[_OPTIONS]))
 
 
 def settings_of_server(options: ServeOptions) -> "ServeSettings":
-    """A file's settings, with what was given beside it.
+    """A file's settings, over them the environment's, over them a command's options.
 
     Raises:
         SettingsError: A setting is unknown or wrong.
     """
-    from graphrec.experiment.reading import read_yaml, settings_of
+    from graphrec.experiment.layers import Layer, environment_layer, file_layer, layered
     from graphrec.serving.opening import ServeSettings
 
-    path = None if options.settings is None else Path(options.settings)
-    said = {} if path is None else dict(read_yaml(path) or {})
-    for name, value in (options.given or {}).items():
-        said[name] = {**said.get(name, {}), **value} if isinstance(value, dict) else value
-    if options.data is None:
-        said["service"] = {"clock": "log", **said.get("service", {})}
-    return settings_of(ServeSettings, said, "serve" if path is None else str(path))
+    given: dict[str, Any] = {}
+    for path, value in options.given.items():
+        *groups, name = path.split(".")
+        place = given
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[name] = value
+    names = {path: f"--{path.split('.')[0]}" for path in options.given}
+    besides = ["GRAPHREC_KEY", _OPTIONS]
+    layers = [
+        *([] if options.settings is None else [file_layer(Path(options.settings))]),
+        environment_layer(ServeSettings, os.environ, "GRAPHREC_", besides=besides),
+        Layer("options", given, names),
+    ]
+    if layered(ServeSettings, layers).data is None:
+        # The demo world's events lie years back.
+        layers.insert(0, Layer("demo world", {"service": {"clock": "log"}}))
+    return layered(ServeSettings, layers)
 
 
-def start_of(options: ServeOptions) -> "Start":
+def start_of(settings: "ServeSettings") -> "Start":
     """What is recommended from where the log names no bundle.
 
     Raises:
@@ -77,21 +86,39 @@ def start_of(options: ServeOptions) -> "Start":
     from graphrec.experiment.fingerprints import fingerprint
     from graphrec.serving.opening import Start
 
-    folder = None if options.data is None else Path(options.data)
+    folder, file = settings.data, settings.pipeline
     if folder is None:
         folder = demonstration.demo_folder(None)
         if not (folder / "events.parquet").is_file():
             with terminal.progress("simulating", None):
                 demonstration.prepare_world(folder, None)
-    file = None if options.pipeline is None else Path(options.pipeline)
-    name = f"start-{fingerprint([folder, file])}"
+    data = folder
 
     def learn() -> "Pipeline":
         from graphrec.experiment.opening import open_pipeline, open_pipeline_file
 
-        return open_pipeline(folder) if file is None else open_pipeline_file(folder, file)
+        return open_pipeline(data) if file is None else open_pipeline_file(data, file)
 
-    return Start(name, f"{folder} by {file or 'walks'}", learn)
+    name = f"start-{fingerprint([data, file])}"
+    return Start(name, f"{data} by {file or 'walks'}", learn)
+
+
+def prepared(options: ServeOptions) -> str:
+    """Open all once in a process of its own, so that workers find a state; what was found.
+
+    Raises:
+        GraphrecError: It does not open.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_open_once, options).result()
+
+
+def _open_once(options: ServeOptions) -> str:
+    from graphrec.serving.opening import opened
+
+    settings = settings_of_server(options)
+    with opened(start_of(settings), settings) as server:
+        return server.words
 
 
 def make_app() -> "FastAPI":
@@ -101,8 +128,9 @@ def make_app() -> "FastAPI":
 
     options = ServeOptions.from_environment()
     log_as_json(logging.WARNING if options.quiet else logging.INFO)
+    settings = settings_of_server(options)
     closing = ExitStack()
-    server: Opened = closing.enter_context(opened(start_of(options), settings_of_server(options)))
+    server = closing.enter_context(opened(start_of(settings), settings))
 
     beside = server.app.router.lifespan_context
 

@@ -23,7 +23,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path} — {error}") from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML — {' '.join(str(error).split())}") from error
+        raise SettingsError(f"{path} is not YAML — {_place_of(error)}") from None
     if not isinstance(content, dict):
         raise SettingsError(f"{path} holds {type(content).__name__} — must hold names and values")
     return content
@@ -71,6 +71,14 @@ def parse_words(words: Sequence[str]) -> dict[str, Any]:
             raise SettingsError(f"{word!r} — {name} was already given a value")
         place[last] = value
     return values
+
+
+def _place_of(error: yaml.YAMLError) -> str:
+    """What is wrong in which line; never the line itself, where a password may stand."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return type(error).__name__
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
 
 
 def _faults(error: ValidationError, where: str) -> list[str]:

@@ -21,9 +21,10 @@ Failures are caught at these borders alone and logged with their traces. What a 
 an answer from the future (`LeakageError`), which no slate may hide.
 """
 
+import copy
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int32
@@ -34,15 +35,19 @@ from graphrec.events.catalogue import Catalogue, ItemDescription
 from graphrec.events.dataset import Dataset
 from graphrec.events.history import LiveHistory
 from graphrec.events.ids import Key
+from graphrec.pipeline.absorbing import Absorbing, StreamAbsorbing
+from graphrec.pipeline.asking import asked_arranger, asked_ranker, objectives_of
 from graphrec.pipeline.describing import ItemWords
 from graphrec.pipeline.explaining import PastNames, Recommendation, Watched, effects_of
 from graphrec.pipeline.notes import Notes
+from graphrec.pipeline.objectives import WatchCounts
 from graphrec.pipeline.parts import Parts
 from graphrec.pipeline.refusing import refuse_lost, without_refused
+from graphrec.pipeline.request import Request
 from graphrec.pipeline.settling import StageCare
 from graphrec.pipeline.top_up import topped_up
 from graphrec.retrieval.blend import nothing_found
-from graphrec.retrieval.filters import ItemFilters, allowed_items
+from graphrec.retrieval.filters import allowed_items
 from graphrec.stages import (
     Arranger,
     Candidates,
@@ -52,42 +57,11 @@ from graphrec.stages import (
     LearnsItems,
     Queries,
     Ranker,
-    SeenPolicy,
     Slate,
 )
 
 BATCH_USERS: Final = 1024
 N_CANDIDATES: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a caller may ask of a slate.
-
-    Attributes:
-        k: Places to fill.
-        seen: What happens to items in the history.
-        filters: Rules the items have to meet.
-    """
-
-    k: int = 10
-    seen: SeenPolicy = "hide"
-    filters: ItemFilters = field(default_factory=ItemFilters)
-
-
-@runtime_checkable
-class _Absorbing(Protocol):
-    def absorb(self, events: Interactions) -> None: ...
-
-
-@runtime_checkable
-class _StreamAbsorbing(Protocol):
-    @property
-    def streams(self) -> tuple[str, ...]: ...
-
-    def absorb_stream(self, name: str, events: Interactions) -> None: ...
-
-    def tell_streams(self, time_s: int) -> None: ...
 
 
 class Pipeline:
@@ -131,6 +105,8 @@ class Pipeline:
         known = watched.take(watched.time_s < self.cut_s)
         self._history = LiveHistory(known)
         self.catalogue = Catalogue(dataset, known)
+        self._counts = WatchCounts()
+        self._counts.absorb(known)
 
     @property
     def parts(self) -> Parts:
@@ -178,11 +154,18 @@ class Pipeline:
 
         Raises:
             UnknownIdError: A filter names an unknown item.
-            DataError: A filter names an unknown publisher or keyword, or `k` is below 1.
+            DataError: A filter names an unknown publisher or keyword, there is no objective of a
+                name, the arranger takes no diversity, or `k` is below 1.
             LeakageError: A query is older than what was learnt.
         """
         if request.k < 1:
             raise DataError(f"k = {request.k} — a slate has at least 1 place")
+        asked = copy.copy(self)
+        asked._ranker = asked_ranker(self._ranker, request, self.dataset, self._counts)
+        asked._arranger = asked_arranger(self._arranger, request, self.dataset)
+        return asked._answered(queries, request)
+
+    def _answered(self, queries: Queries, request: Request) -> Slate:
         allowed = self._allowed(request)
         eligibility, notes = Eligibility(request.seen, allowed), Notes()
         is_staged = self._ranker is not None or self._arranger is not None
@@ -210,12 +193,13 @@ class Pipeline:
         """
         self._source.absorb(events)
         ranker: object = self._ranker
-        if isinstance(ranker, _Absorbing):
+        if isinstance(ranker, Absorbing):
             ranker.absorb(events)
         if self._fallback is not None:
             self._fallback.absorb(events)
         self._history.absorb(events)
         self.catalogue.absorb(events)
+        self._counts.absorb(events)
         if len(events):
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
 
@@ -245,7 +229,7 @@ class Pipeline:
             DataError: The ranker reads no such stream.
         """
         ranker: object = self._ranker
-        if not isinstance(ranker, _StreamAbsorbing):
+        if not isinstance(ranker, StreamAbsorbing):
             raise DataError(
                 f"stream {name!r} — without a learned ranker nothing reads streams; events that "
                 "count themselves go to absorb"
@@ -255,10 +239,15 @@ class Pipeline:
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
 
     @property
+    def objectives(self) -> dict[str, float]:
+        """Names of the objectives that a request may weigh, and their weights where it does not."""
+        return objectives_of(self._ranker)
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """Names of the streams that `absorb_stream` takes."""
         ranker: object = self._ranker
-        return ranker.streams if isinstance(ranker, _StreamAbsorbing) else ()
+        return ranker.streams if isinstance(ranker, StreamAbsorbing) else ()
 
     def settle(self) -> None:
         """Bring every stage up to date, as the next question would.
@@ -267,7 +256,7 @@ class Pipeline:
         number of threads may ask at once.
         """
         ranker: object = self._ranker
-        if isinstance(ranker, _StreamAbsorbing):
+        if isinstance(ranker, StreamAbsorbing):
             ranker.tell_streams(self.cut_s)
         self._care.settle(self.catalogue.n_items)
         for ids in self.dataset.ids.values():
@@ -321,13 +310,17 @@ class Pipeline:
         return ItemWords(self.dataset.ids["item"], self.catalogue)
 
     def _allowed(self, request: Request) -> Bool[np.ndarray, " items"] | None:
-        """What the filters let through, less what is deleted; None: everything."""
+        """What filters and earlier pages let through, less what is deleted; None: everything."""
         catalogue = self.catalogue
         allowed = allowed_items(catalogue, self.dataset.ids["item"], request.filters, self.cut_s)
-        if not catalogue.n_deleted:
-            return allowed
-        shown = catalogue.shown(catalogue.n_items)
-        return shown if allowed is None else allowed & shown
+        if catalogue.n_deleted:
+            shown = catalogue.shown(catalogue.n_items)
+            allowed = shown if allowed is None else allowed & shown
+        if request.shown_before:
+            allowed = np.ones(catalogue.n_items, np.bool_) if allowed is None else allowed
+            before = np.array(request.shown_before, np.int64)
+            allowed[before[before < len(allowed)]] = False
+        return allowed
 
     def _retrieved(
         self, queries: Queries, n: int, eligibility: Eligibility, notes: Notes

@@ -10,7 +10,8 @@ from jaxtyping import Int32
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
 from graphrec.events.dataset import Dataset
-from graphrec.pipeline.answering import Pipeline, Request
+from graphrec.pipeline.answering import Pipeline
+from graphrec.pipeline.request import Request
 from graphrec.stages import Slate
 
 

@@ -1,5 +1,6 @@
 """The ranker that joins features and a trained model."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -7,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from graphrec.arrays import NO_ROW
+from graphrec.errors import DataError
 from graphrec.ranking.features.builder import FeatureBuilder
 from graphrec.ranking.features.declared import Feature
 from graphrec.ranking.multi_objective_model import MultiObjectiveModel
@@ -97,6 +99,28 @@ class LearnedRanker:
             LeakageError: Something later was told already.
         """
         self._builder.tell_streams(time_s)
+
+    @property
+    def objectives(self) -> Mapping[str, float]:
+        """Weights of the objectives that the model estimates; empty where it has just a score."""
+        if not isinstance(self.model, MultiObjectiveModel):
+            return {}
+        own = self.model.weights.weights
+        return {name: own.get(name, 0.0) for name in self.model.objective_names}
+
+    def weighing(self, weights: Mapping[str, float]) -> "LearnedRanker":
+        """The same with other weights of some objectives; features and network are shared.
+
+        Raises:
+            DataError: The model estimates no such objective.
+        """
+        if not isinstance(self.model, MultiObjectiveModel):
+            raise DataError(f"no objective {', '.join(weights)!r} — this model has one score")
+        own = self.model.weights
+        changed = own.model_copy(update={"weights": {**own.weights, **weights}})
+        other = copy.copy(self)
+        other.model = self.model.with_weights(changed)
+        return other
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
         """The same candidates with the model's scores, best first, ties to the lower item row.

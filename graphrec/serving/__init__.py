@@ -4,6 +4,8 @@ In: events over HTTP. Out: slates, from the pipeline that evaluation measures. N
 scorer, or an acknowledgement before an event is durable. `store.py` is the log (`entries.py` what
 it holds, `group_commit.py` how many callers share a commit), `state.py` what entries lead to,
 `left_right.py` how it is read while it changes, `following.py` the engine, `service.py` what
-callers ask for, `app.py` the HTTP app, whose doors stand in modules of their own (`*_doors.py`),
-`onlookers.py` who counts and measures what it does, `page/` the web page.
+callers ask for (`asking.py` and `cursors.py` put questions, `recording.py` and `impressions.py`
+write), `app.py` the HTTP app, whose doors stand in modules of their own (`*_doors.py`),
+`admission.py` how much it takes on, `onlookers.py` who counts and measures what it does, and
+`page/` the web page.
 """

@@ -4,17 +4,20 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from graphrec.serving.admission import RateLimitFields, SlatesAtOnce, rate_limit_of
 from graphrec.serving.catalogue_doors import add_catalogue_doors
 from graphrec.serving.event_doors import add_event_doors
 from graphrec.serving.guarding import guard
+from graphrec.serving.impression_doors import add_impression_doors
 from graphrec.serving.keeping import Keeper
-from graphrec.serving.keys import KeyFile
+from graphrec.serving.keys import SCOPES, KeyFile
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.model_doors import add_model_doors
 from graphrec.serving.models import Models
 from graphrec.serving.onlookers import Onlookers
 from graphrec.serving.page_doors import add_insight_doors, add_page_doors
-from graphrec.serving.problems import MEDIA_TYPE, install
+from graphrec.serving.paths import take_any_text_in_paths
+from graphrec.serving.problems import documented, install
 from graphrec.serving.service import Service
 from graphrec.serving.slate_doors import add_slate_doors
 from graphrec.serving.state_doors import add_state_doors
@@ -58,26 +61,23 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
         version="1",
         docs_url="/docs",
         redoc_url=None,
-        responses={
-            status: {"content": {MEDIA_TYPE: {}}, "description": words}
-            for status, words in (
-                (401, "No key, or one that nobody holds."),
-                (403, "The key does not reach so far."),
-                (422, "A field breaks a rule."),
-                (429, "Too much at once; see Retry-After."),
-                (503, "The log cannot be reached."),
-            )
-        },
+        responses=documented(401, 403, 422, 429, 500, 503),
     )
+    take_any_text_in_paths()
     install(app)
     onlookers.metrics.watch(app)
-    add_event_doors(app, service, limits, guard(keys, "write"))
-    add_slate_doors(app, service, guard(keys, "read"))
-    add_insight_doors(app, service, onlookers, (guard(keys, "read"), guard(keys, "admin")))
+    rate = rate_limit_of(limits)
+    if rate is not None:
+        app.add_middleware(RateLimitFields)
+    read, write, admin = (guard(keys, scope, rate) for scope in SCOPES)
+    add_event_doors(app, service, limits, write)
+    add_impression_doors(app, service, limits, write)
+    add_slate_doors(app, service, read, SlatesAtOnce(limits.slates_at_once))
+    add_insight_doors(app, service, onlookers, (read, admin))
     # Behind those whose paths begin like its own: an id may hold slashes.
-    add_catalogue_doors(app, service, limits, guard(keys, "read"), guard(keys, "write"))
-    add_state_doors(app, service, onlookers.metrics, guard(keys, "admin"))
+    add_catalogue_doors(app, service, limits, read, write)
+    add_state_doors(app, service, onlookers.metrics, admin)
     if doors.models and doors.keeper and doors.store:
-        add_model_doors(app, doors.models, doors.keeper, doors.store, guard(keys, "admin"))
+        add_model_doors(app, doors.models, doors.keeper, doors.store, admin)
     add_page_doors(app)
     return app

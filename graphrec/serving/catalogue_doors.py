@@ -19,7 +19,7 @@ from graphrec.serving.catalogue_messages import (
 )
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.messages import MAX_K
-from graphrec.serving.problems import MEDIA_TYPE
+from graphrec.serving.problems import documented
 from graphrec.serving.service import Service
 
 _Said = TypeVar("_Said", bound=BaseModel)
@@ -32,15 +32,8 @@ _UserId = Annotated[
     Path(min_length=1, max_length=256, description="Id of a user.", examples=["user-17"]),
 ]
 _K = Annotated[int, Query(ge=1, le=MAX_K, description="At most so many.", examples=[20])]
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The body is no JSON.", "content": {MEDIA_TYPE: {}}},
-    408: {"description": "The body came too slowly.", "content": {MEDIA_TYPE: {}}},
-    413: {"description": "The body is too large.", "content": {MEDIA_TYPE: {}}},
-    507: {"description": "The disk is full.", "content": {MEDIA_TYPE: {}}},
-}
-_UNKNOWN: dict[int | str, dict[str, Any]] = {
-    404: {"description": "There is none of that id.", "content": {MEDIA_TYPE: {}}}
-}
+_REFUSALS = documented(400, 408, 413, 415, 507)
+_UNKNOWN = documented(404)
 
 
 def add_catalogue_doors(

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import logging
 import os
 import secrets
 from collections.abc import Collection
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graphrec.errors import SettingsError
 
+_LOG = logging.getLogger(__name__)
 Scope = Literal["read", "write", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "grk_"
@@ -95,6 +97,7 @@ class KeyFile:
                     self.fault = None
                 except SettingsError as error:
                     self.fault = str(error)
+                    _LOG.warning("the keys stay as they were last read: %s", error)
             return self._records
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from graphrec.errors import GraphrecError
 from graphrec.serving.changes import Change, LoggedEntry, change_of
+from graphrec.serving.impressions import shown_in
 from graphrec.serving.left_right import LeftRight
 from graphrec.serving.state import LiveState
 
@@ -58,6 +59,7 @@ class Learning:
             elif (change := self._change(entry)) is not None:
                 changes.append((entry.seq, change))
         self._learn_changes(changes)
+        self._count_impressions(entries)
         last_seq = entries[-1].seq
         self._states.change(lambda state: setattr(state, "seq", last_seq))
         self.seq = last_seq
@@ -91,6 +93,18 @@ class Learning:
             middle = len(changes) // 2
             self._learn_changes(changes[:middle])
             self._learn_changes(changes[middle:])
+
+    def _count_impressions(self, entries: Sequence[LoggedEntry]) -> None:
+        """Learn what was shown; counts are the same whether that is before or after the events."""
+        lists = []
+        for entry in entries:
+            if entry.kind == "impression":
+                try:
+                    lists.append(shown_in(entry.body))
+                except (ValueError, KeyError, TypeError) as error:
+                    self._skip(entry.seq, error)
+        if lists:
+            self._states.change(lambda state: state.count_impressions(lists), _twin)
 
     def _forget(self, user_id: str) -> None:
         self._states.change(lambda state: state.forget_user(user_id), _twin)

@@ -24,9 +24,10 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Have all of graphrec's logs written to standard error, a JSON object a line."""
+    """Have all logs written to standard error, a JSON object a line: ours, and what runs us."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logger = logging.getLogger("graphrec")
-    logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(level)
+    for name in ("graphrec", "uvicorn", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level if name == "graphrec" else logging.WARNING)

@@ -24,6 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
 from graphrec.serving.messages import EventsOut, SlateOut, StatusOut
+from graphrec.serving.problems import problem_of
 
 _LOG = logging.getLogger(__name__)
 _FIT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -159,9 +160,8 @@ class Metrics:
             request_id = said if _FIT_ID.fullmatch(said) else uuid4().hex
             try:
                 response = await answer(request)
-            except BaseException:
-                self._answered(request, request_id, 500, started)
-                raise
+            except Exception as error:  # noqa: BLE001 — a failure is counted and named, too
+                response = problem_of(error)
             self._answered(request, request_id, response.status_code, started)
             response.headers["X-Request-ID"] = request_id
             response.headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -7,14 +7,11 @@ from fastapi import FastAPI
 from graphrec.serving.keeping import Keeper
 from graphrec.serving.model_messages import BundleIn, BundlesOut, ModelOut, SnapshotOut
 from graphrec.serving.models import Models
-from graphrec.serving.problems import MEDIA_TYPE
+from graphrec.serving.problems import documented
 from graphrec.serving.state_store import StateStore
 
 _PATIENCE_S = 60.0
-_MISSING: dict[int | str, dict[str, Any]] = {
-    404: {"description": "There is no such bundle.", "content": {MEDIA_TYPE: {}}},
-    409: {"description": "It is damaged or fails its trial.", "content": {MEDIA_TYPE: {}}},
-}
+_MISSING = documented(404, 409)
 
 
 def add_model_doors(

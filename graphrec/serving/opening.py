@@ -1,6 +1,5 @@
 """Settings become a running engine: a log that is followed, a state, a door."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from graphrec.serving.keeping import Keeper
 from graphrec.serving.keys import KeyFile
 from graphrec.serving.learning import Learning
 from graphrec.serving.limits import DoorSettings
+from graphrec.serving.listening import ListenSettings
 from graphrec.serving.models import Models, Trial
 from graphrec.serving.recorded import questions_of_users
 from graphrec.serving.service import Service, ServiceSettings
@@ -25,14 +25,19 @@ from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.state import LiveState
 from graphrec.serving.state_files import Origin, write_down
 from graphrec.serving.state_store import StateStore, StoreSettings
+from graphrec.serving.steady import SteadyClock
 from graphrec.serving.store import EntryLog
 
 
 class ServeSettings(BaseModel):
-    """All of a server but what it recommends from."""
+    """All of a server; files lie relative to the folder that it is started in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    data: Path | None = Field(
+        None, description="Log to start from, a file or folder; null: the demo world."
+    )
+    pipeline: Path | None = Field(None, description="File of a pipeline; null: walks.")
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(
@@ -46,6 +51,9 @@ class ServeSettings(BaseModel):
     following: FollowingSettings = Field(FollowingSettings(), description="How it is followed.")
     service: ServiceSettings = Field(ServiceSettings(), description="Time and events.")
     door: DoorSettings = Field(DoorSettings(), description="What a request may weigh.")
+    listen: ListenSettings = Field(
+        ListenSettings(), description="Patience with connections, and how many."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,16 @@ class Opened:
     model: str
     n_replayed: int
 
+    @property
+    def words(self) -> str:
+        """What is known, for people."""
+        with self.engine.read() as state:
+            ids = state.pipeline.dataset.ids
+            return (
+                f"bundle {self.model}: {len(ids['user']):,} users, {len(ids['item']):,} items; "
+                f"{self.n_replayed:,} entries of the log applied, {self.engine.n_skipped:,} skipped"
+            )
+
 
 @contextmanager
 def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
@@ -95,15 +113,15 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
     if settings.keys is None:
         refuse_open_door(settings.host)
     keys = None if settings.keys is None else KeyFile(settings.keys)
-    store = StateStore(settings.store)
+    store, clock = StateStore(settings.store), SteadyClock()
     with ExitStack() as closing:
-        log = closing.enter_context(EntryLog(settings.log))
-        clock = time.time if settings.service.clock == "wall" else None
-        engine = Engine(log, _first_state(start, store, log), settings.following, clock=clock)
+        log = closing.enter_context(EntryLog(settings.log, clock=clock))
+        ageing = clock if settings.service.clock == "wall" else None
+        engine = Engine(log, _first_state(start, store, log), settings.following, clock=ageing)
         n_replayed = engine.catch_up()
         keeper = Keeper(engine, store, log.log_id, settings.store.every_s)
-        service = Service(log, engine, settings.service)
-        models = Models(engine, store, log, _trial_of(service, engine), time.time)
+        service = Service(log, engine, settings.service, clock=clock)
+        models = Models(engine, store, log, _trial_of(service, engine), clock)
         for part in (keeper, models, engine):
             part.start()
             closing.callback(part.close)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from graphrec.events.ids import Key
-from graphrec.pipeline import Request
+from graphrec.serving.asking import SlateQuestion
 from graphrec.serving.messages import SlateOut
 from graphrec.serving.models import Trial
 from graphrec.serving.state import LiveState
@@ -66,7 +66,7 @@ class RecordedQuestions:
 
 
 def questions_of_users(
-    state: LiveState, ask: Callable[[LiveState, int, Request], SlateOut]
+    state: LiveState, ask: Callable[[LiveState, int, SlateQuestion], SlateOut]
 ) -> list[Question]:
     """Questions of some users of a state, for when nobody has asked yet; one is a newcomer's.
 
@@ -78,7 +78,7 @@ def questions_of_users(
     rows = [-1, *np.unique(np.linspace(0, max(n_users - 1, 0), _USERS_ASKED, dtype=int)).tolist()]
 
     def question(row: int) -> Question:
-        return lambda one: ask(one, row, Request())
+        return lambda one: ask(one, row, SlateQuestion())
 
     return [question(row) for row in rows if row < n_users]
 

@@ -3,38 +3,39 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graphrec.errors import GraphrecError, UnknownIdError
 from graphrec.events.ids import Key
-from graphrec.pipeline import Pipeline, Request
+from graphrec.pipeline import Pipeline
+from graphrec.pipeline.request import after_visit
+from graphrec.serving.asking import SlateQuestion, page_of
 from graphrec.serving.changes import LiveEvent
 from graphrec.serving.describing import Descriptions
 from graphrec.serving.entries import Forgotten, NewEntry, Receipt, canonical_json
 from graphrec.serving.following import Engine
+from graphrec.serving.impression_messages import ImpressionsOut
+from graphrec.serving.impressions import Clock, entry_of, stored_impressions
 from graphrec.serving.messages import (
     EventIn,
     EventOut,
     EventsOut,
     ForgottenOut,
     HistoryOut,
-    ItemOut,
-    Problem,
-    ReasonOut,
     SlateOut,
     StatusOut,
     WatchedOut,
 )
 from graphrec.serving.neighbourhood import n_edges_of
 from graphrec.serving.recorded import Question, RecordedQuestions
+from graphrec.serving.recording import AppendLog, Recorder
 from graphrec.serving.state import LiveState
 from graphrec.serving.watching import Watcher, Watchers
+from graphrec.serving.wrong_input import printable, problem_with, problems_of
 from graphrec.stages import Queries
-
-_SHOWN_LETTERS = 100
 
 
 class ServiceSettings(BaseModel):
@@ -54,26 +55,13 @@ class ServiceSettings(BaseModel):
         description="Seconds that an event may lie ahead of this machine's clock; not looked at "
         "with clock `log`.",
     )
-
-
-class Faulty(Protocol):
-    """What validation raises, of pydantic or of FastAPI."""
-
-    def errors(self) -> Sequence[Any]:
-        """What is wrong, each with `loc`, `msg`, `type`, `input`."""
-
-
-class AppendLog(Protocol):
-    """A log that makes entries durable."""
-
-    def submit(self, new: Sequence[NewEntry]) -> "Future[list[Receipt]]":
-        """Queue entries; the future is done once they are durable."""
-
-    def submit_forget(self, user_id: str) -> "Future[Forgotten]":
-        """Queue the removal of a user's entries; the future is done once that is durable."""
-
-    def last_seq(self) -> int:
-        """The last number given out."""
+    most_behind: int = Field(
+        50_000,
+        ge=1,
+        le=10**9,
+        description="Entries by which slates may lag behind the log; beyond, callers who write are "
+        "told to wait (429), so that no slate is staler than that.",
+    )
 
 
 class Service:
@@ -91,6 +79,7 @@ class Service:
         self._log = log
         self._engine = engine
         self._settings = settings or ServiceSettings()
+        self._recorder = Recorder(log, engine, self._settings.most_behind)
         self._clock = clock
         self.recorded = RecordedQuestions()
         self.watcher: Watcher = Watchers()
@@ -117,34 +106,32 @@ class Service:
         Raises:
             StoreError: The log refuses or is overloaded; nothing is stored.
         """
-        results: list[EventOut | None] = [None] * len(said)
-        new, places = [], []
-        for place, value in enumerate(said):
-            entry = self._entry(value)
-            if isinstance(entry, EventOut):
-                results[place] = entry
-            else:
-                new.append(entry)
-                places.append(place)
+        found = [self._entry(value) for value in said]
         answer: Future[EventsOut] = Future()
 
-        def done(stored: "Future[list[Receipt]]") -> None:
+        def done(stored: "Future[list[EventOut]]") -> None:
             if error := stored.exception():
                 answer.set_exception(error)
                 return
-            for place, entry, receipt in zip(places, new, stored.result(), strict=True):
-                results[place] = EventOut(
-                    event_id=entry.key, outcome=receipt.outcome, seq=receipt.seq
-                )
-            self._engine.poke()
-            told = [one for one in results if one is not None]
+            told = stored.result()
             durable = [one.seq for one in told if one.seq is not None]
-            found = EventsOut(results=told, seq=max(durable, default=None))
-            self.watcher.recorded(found)
-            answer.set_result(found)
+            out = EventsOut(results=told, seq=max(durable, default=None))
+            self.watcher.recorded(out)
+            answer.set_result(out)
 
-        self._log.submit(new).add_done_callback(done)
+        self._recorder.store(found, _event_told).add_done_callback(done)
         return answer
+
+    def record_impressions(self, said: Sequence[object]) -> "Future[ImpressionsOut]":
+        """The same of lists that were shown."""
+        now_s = int(self._clock())
+        with self._engine.read() as state:
+            clock = Clock(
+                state.pipeline.cut_s if self._settings.clock == "log" else now_s,
+                None if self._settings.clock == "log" else now_s + self._settings.most_ahead_s,
+            )
+            found = [entry_of(value, state, clock) for value in said]
+        return stored_impressions(self._recorder, found)
 
     def forget(self, user_id: str) -> "Future[ForgottenOut]":
         """Remove a user's events from the log and cut their tie to all that was learnt.
@@ -169,11 +156,11 @@ class Service:
         self._log.submit_forget(user_id).add_done_callback(done)
         return answer
 
-    def recommend(self, user_id: Key, request: Request) -> SlateOut:
+    def recommend(self, user_id: Key, question: SlateQuestion) -> SlateOut:
         """A slate of one user; who is not known gets what newcomers get.
 
         Raises:
-            GraphrecError: A filter names somebody unknown, or `k` is below 1.
+            GraphrecError: The question names somebody unknown, or breaks a rule.
         """
 
         def ask(state: LiveState) -> SlateOut:
@@ -182,32 +169,38 @@ class Service:
                 row = pipeline.dataset.ids["user"].row(user_id)
             except UnknownIdError:
                 row = -1
-            return self.slate_of_row(state, row, request)
+            return self.slate_of_row(state, row, question, f"user {user_id}")
 
         return self._recorded_answer(ask)
 
-    def recommend_session(self, item_ids: Sequence[Key], request: Request) -> SlateOut:
-        """A slate of somebody anonymous who watched some items, newest first.
+    def recommend_session(
+        self, question: SlateQuestion, about: str = "somebody anonymous"
+    ) -> SlateOut:
+        """A slate of somebody anonymous who watched the question's items, newest first.
+
+        Args:
+            question: The question.
+            about: What all pages of it are of.
 
         Raises:
             UnknownIdError: An item is not known.
-            GraphrecError: A filter names somebody unknown, or `k` is below 1.
+            GraphrecError: The question names somebody unknown, or breaks a rule.
         """
 
         def ask(state: LiveState) -> SlateOut:
-            ids = state.pipeline.dataset.ids["item"]
-            rows = np.array([ids.row(key) for key in item_ids], np.int32)
-            queries = Queries.of_sessions([rows], self._now_s(state.pipeline))
-            return self._slate(state, queries, request)
+            nobody = np.empty(0, np.int32)
+            queries = Queries.of_sessions([nobody], self._now_s(state.pipeline))
+            return self._slate(state, about, queries, question)
 
         return self._recorded_answer(ask)
 
-    def slate_of_row(self, state: LiveState, user_row: int, request: Request) -> SlateOut:
+    def slate_of_row(
+        self, state: LiveState, user_row: int, question: SlateQuestion, about: str = "somebody"
+    ) -> SlateOut:
         """A slate of a user's row, -1 for a newcomer, as of now."""
-        queries = state.pipeline.queries_of(
-            np.array([user_row], np.int32), self._now_s(state.pipeline)
-        )
-        return self._slate(state, queries, request)
+        now_s = self._now_s(state.pipeline)
+        queries = state.pipeline.queries_of(np.array([user_row], np.int32), now_s)
+        return self._slate(state, about, queries, question)
 
     def history(self, user_id: Key, limit: int) -> HistoryOut:
         """The newest items of a user.
@@ -237,6 +230,10 @@ class Service:
                 n_items=len(ids["item"]),
                 n_edges=n_edges_of(state.pipeline),
                 n_skipped=self._engine.n_skipped,
+                n_behind=self._recorder.n_behind,
+                n_shown=state.impressions.n_shown,
+                n_clicked=state.impressions.n_clicked,
+                objectives=state.pipeline.objectives,
                 failure=failure,
             )
 
@@ -254,26 +251,20 @@ class Service:
         self.recorded.add(ask)
         return answer
 
-    def _slate(self, state: LiveState, queries: Queries, request: Request) -> SlateOut:
+    def _slate(
+        self, state: LiveState, about: str, queries: Queries, question: SlateQuestion
+    ) -> SlateOut:
         started = time.perf_counter()
         pipeline = state.pipeline
-        slate = pipeline.recommend(queries, request)
-        items = [
-            ItemOut(
-                item_id=one.item_id,
-                title=one.title,
-                score=one.score,
-                found_by=[source.name for source in one.found_by] or [one.source],
-                reasons=[
-                    ReasonOut(kind=why.kind, id=why.key, name=why.name, share=why.share)
-                    for why in one.reasons
-                ],
-                propensity=one.propensity,
-            )
-            for one in pipeline.describe(slate, 0)
-        ]
-        found = SlateOut(
-            items=items, notes=list(slate.notes), seq=state.seq, time_s=int(queries.time_s[0])
+        ids = pipeline.dataset.ids["item"]
+        page = page_of(about, question, ids)
+        visit = np.array([ids.row(key) for key in question.items], np.int32)
+        slate = pipeline.recommend(after_visit(queries, visit), page.request)
+        found = page.answer(
+            pipeline.describe(slate, 0),
+            notes=list(slate.notes),
+            seq=state.seq,
+            time_s=int(queries.time_s[0]),
         )
         self.watcher.made(found, time.perf_counter() - started)
         return found
@@ -314,28 +305,16 @@ class Service:
             return _refused(event, "event_id", event.event_id, str(error))
 
 
-def problems_of(error: Faulty) -> list[Problem]:
-    """What validation found, field by field, with what stood there; the first 20."""
-    return [
-        Problem(
-            field=".".join(str(part) for part in one["loc"]) or "event",
-            value="" if one["type"] == "missing" else _short(one.get("input")),
-            rule=one["msg"],
-        )
-        for one in error.errors()[:20]
-    ]
+def _event_told(entry: NewEntry, receipt: Receipt) -> EventOut:
+    return EventOut(event_id=entry.key, outcome=receipt.outcome, seq=receipt.seq)
 
 
 def _refused(event: EventIn, field: str, value: object, rule: str) -> EventOut:
-    problem = Problem(field=field, value=_short(value), rule=rule)
-    return EventOut(event_id=event.event_id, outcome="refused", problems=[problem])
+    return EventOut(
+        event_id=event.event_id, outcome="refused", problems=problem_with(field, value, rule)
+    )
 
 
 def _id_of(said: object) -> str | None:
     found = said.get("event_id") if isinstance(said, dict) else None
-    return found[:256] if isinstance(found, str) else None
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_LETTERS else text[: _SHOWN_LETTERS - 1] + "…"
+    return printable(found, 256) if isinstance(found, str) else None

@@ -20,6 +20,7 @@ from graphrec.serving.changes import (
     kinds_of,
     refuse_change,
 )
+from graphrec.serving.impressions import ImpressionCounts, Shown
 from graphrec.serving.prefixes import SortedTexts
 from graphrec.serving.search import SearchIndex
 from graphrec.stages import Interactions
@@ -40,6 +41,7 @@ class LiveState:
         self.pipeline = pipeline
         self.seq = 0
         self.model = model
+        self.impressions = ImpressionCounts()
         dataset = pipeline.dataset
         self._kinds = kinds_of(dataset)
         self.settle()
@@ -62,6 +64,22 @@ class LiveState:
         """
         for change in changes:
             refuse_change(change, self._kinds, self.pipeline.dataset.ids)
+
+    def refuse_ids(self, user_id: Key | None, item_ids: Iterable[Key]) -> None:
+        """Check that ids are of the log's kind, and change nothing; None is nobody.
+
+        Raises:
+            UnknownIdError: One is text where the log's are integers, or the other way round.
+        """
+        ids = self.pipeline.dataset.ids
+        if user_id is not None:
+            ids["user"].refuse(user_id)
+        for item_id in item_ids:
+            ids["item"].refuse(item_id)
+
+    def count_impressions(self, lists: Sequence[Shown]) -> None:
+        """Learn lists that were shown."""
+        self.impressions.absorb(lists, self.pipeline.dataset.ids["item"])
 
     def forget_user(self, user_id: Key) -> None:
         """Cut the tie between a user and what they did: they are as if they had never come.
@@ -118,6 +136,7 @@ class LiveState:
         self._learn(events)
         if said or deleted:
             self._describe(said, deleted)
+        self.impressions.settle(self.pipeline.dataset.ids["item"])
         self.pipeline.settle()
 
     def _user(self, user_id: Key) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from graphrec.errors import DataError
 from graphrec.serving.database import Database
@@ -206,6 +206,16 @@ class EntryLog:
         """
         with self._database.transaction("counting") as connection:
             return int(connection.execute(select(func.count()).select_from(entries)).scalar_one())
+
+    def check_writable(self) -> None:
+        """Write what is there already, in a transaction of its own.
+
+        Raises:
+            StoreError: The log cannot be written.
+        """
+        same = update(head).values(last_seq=head.c.last_seq)
+        with self._database.transaction("checking", writes=True) as connection:
+            connection.execute(same)
 
     def close(self) -> None:
         """Finish what was submitted, end the writing thread, drop connections."""

@@ -18,7 +18,7 @@ from graphrec.slate.quotas import QuotaCount
 from graphrec.slate.relevance import scale_relevance
 from graphrec.slate.rules import Rules
 from graphrec.slate.settings import SlateSettings
-from graphrec.slate.similarity import ItemSimilarity
+from graphrec.slate.similarity import ItemSimilarity, SimilaritySettings
 from graphrec.stages import Candidates, Decision, DescribedItems, Queries, Slate
 
 
@@ -59,6 +59,8 @@ class SlateArranger:
         self._counts = counts
         self._rules = Rules(facts, settings.rules)
         self._similarity = ItemSimilarity(facts, settings.similarity)
+        self._by_candidates = False
+        self._n_before = 0
         self._notes = self._standing_notes()
 
     def grow(self, n_items: int) -> None:
@@ -70,7 +72,8 @@ class SlateArranger:
             # A quarter to spare, so that new items do not each copy the whole.
             self._facts = self._facts.widened(n_items + n_items // 4)
             self._rules = Rules(self._facts, self._settings.rules)
-            self._similarity = ItemSimilarity(self._facts, self._settings.similarity)
+            if not self._by_candidates:
+                self._similarity = ItemSimilarity(self._facts, self._settings.similarity)
 
     def learn_items(self, items: DescribedItems) -> None:
         """Replace the publishers and keywords of items, where the catalogue has any.
@@ -80,6 +83,30 @@ class SlateArranger:
         self._facts = learnt(self._facts, items)
         self._rules = Rules(self._facts, self._settings.rules)
         self._similarity.learn_items(self._facts, items)
+
+    def asked(self, diversity: float | None, k: int, n_before: int = 0) -> "SlateArranger":
+        """The same as one question wants it; facts, rules, memory and counts are shared.
+
+        Args:
+            diversity: Weight of unlikeness in [0, 1], 0 for the ranking as it is; None: as set.
+                Where the settings diversify nothing, it is by vectors, or else by publishers and
+                keywords.
+            k: Places.
+            n_before: Places of earlier pages, whose draws are not drawn again.
+        """
+        other = copy.copy(self)
+        other._n_before = n_before
+        if diversity is None:
+            return other
+        settings = self._settings.as_diverse(diversity, min(max(k, 1), 1000))
+        if self._settings.diversity == "none" and diversity > 0:
+            settings = settings.model_copy(update={"similarity": _similarity_of(self._facts)})
+            nobody = self._facts.taken(np.empty(0, np.int32))
+            other._similarity = ItemSimilarity(nobody, settings.similarity)
+            other._by_candidates = True
+        other._settings = settings
+        other._notes = other._standing_notes()
+        return other
 
     def arrange(self, queries: Queries, candidates: Candidates, k: int) -> Slate:
         """Make a slate of at most `k` places for each query.
@@ -172,7 +199,12 @@ class SlateArranger:
         settings = self._settings
         if settings.diversity == "none" or not self._similarity.is_known:
             return np.arange(len(items))
-        likeness = self._similarity.among(items)
+        if self._by_candidates:
+            # Unit vectors of the whole catalogue take long: a question makes those it needs.
+            similarity = ItemSimilarity(self._facts.taken(items), settings.similarity)
+            likeness = similarity.among(np.arange(len(items), dtype=np.int32))
+        else:
+            likeness = self._similarity.among(items)
         if settings.diversity == "mmr":
             return order_by_mmr(relevance, likeness, settings.mmr)
         return order_by_dpp(relevance, likeness, settings.dpp)
@@ -193,7 +225,8 @@ class SlateArranger:
         clicks, skips = (nothing, nothing) if self._counts is None else self._counts.read(arm)
         padded = np.zeros(len(entries))
         padded[: len(relevance)] = relevance
-        return Explorer(settings, queries, query), Arms(arm, padded, clicks, skips, by_item)
+        explorer = Explorer(settings, queries, query, self._n_before)
+        return explorer, Arms(arm, padded, clicks, skips, by_item)
 
     def _quota_columns(self) -> dict[str, Int32[np.ndarray, " items"]]:
         groups = self._facts.groups
@@ -219,6 +252,17 @@ class SlateArranger:
             if quota.group not in groups
         ]
         return tuple(notes)
+
+
+def _similarity_of(facts: ItemFacts) -> SimilaritySettings:
+    """Vectors where there are any, else publishers and keywords, as far as they are known."""
+    if facts.vectors is not None:
+        return SimilaritySettings()
+    return SimilaritySettings(
+        vectors=0,
+        publisher=float("publisher" in facts.groups),
+        keywords=float(facts.keyword is not None),
+    )
 
 
 def _with_pins(

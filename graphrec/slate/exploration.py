@@ -132,9 +132,19 @@ class Draw:
 class Explorer:
     """Draws the places of one query: every draw is a hash of (seed, user, time, place, arm)."""
 
-    def __init__(self, settings: ExplorationSettings, queries: Queries, query: int) -> None:
-        """Make ready for the places of one visit."""
+    def __init__(
+        self, settings: ExplorationSettings, queries: Queries, query: int, n_before: int = 0
+    ) -> None:
+        """Make ready for the places of one visit.
+
+        Args:
+            settings: How places are drawn.
+            queries: Who asks, and when.
+            query: Which of them.
+            n_before: Places of earlier pages: each place of a visit has draws of its own.
+        """
         self._settings = settings
+        self._n_before = n_before
         key = np.empty(1, np.uint64)
         one = slice(query, query + 1)
         fold_queries(settings.seed ^ _SALT, queries.user_row[one], queries.time_s[one], key)
@@ -159,6 +169,7 @@ class Explorer:
         Source:
             Sutton and Barto 2018, 2.2 and 2.8; Chapelle and Li 2011 (Thompson sampling).
         """
+        place += self._n_before
         match self._settings.method:
             case "epsilon":
                 return self._epsilon(place, arms.heads(open_entries))

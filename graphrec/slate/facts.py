@@ -75,6 +75,23 @@ class ItemFacts:
             return None
         return _bear(self.keyword_ptr, self.keyword, rows)
 
+    def taken(self, item_row: Int32[np.ndarray, " some"]) -> "ItemFacts":
+        """What makes some items alike, as rows 0, 1, 2 and on; without what rules look at."""
+        keyword_ptr, keyword = self.keyword_ptr, self.keyword
+        if keyword_ptr is not None and keyword is not None:
+            start = keyword_ptr[item_row]
+            count = keyword_ptr[item_row.astype(np.int64) + 1] - start
+            keyword_ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+            at = np.arange(keyword_ptr[-1]) + np.repeat(start - keyword_ptr[:-1], count)
+            keyword = keyword[at]
+        return ItemFacts(
+            len(item_row),
+            None if self.vectors is None else self.vectors[item_row],
+            {name: column[item_row] for name, column in self.groups.items()},
+            keyword_ptr,
+            keyword,
+        )
+
     def widened(self, n_items: int) -> "ItemFacts":
         """The same with rows up to `n_items`, of which nothing is known."""
         more = max(n_items - self.n_items, 0)

@@ -43,3 +43,20 @@ class SlateSettings(ArrangingSettings):
     """How a slate is made of ranked candidates. The default shows them as they are ranked."""
 
     rules: RuleSettings = Field(RuleSettings(), description="What may be shown, and pins.")
+
+    def as_diverse(self, diversity: float, places: int) -> "SlateSettings":
+        """The same with another weight of unlikeness, by marginal relevance where none was set.
+
+        Args:
+            diversity: In [0, 1]: 0 keeps the ranking; a determinantal process takes it from 0.01.
+            places: First places that are diversified.
+        """
+        if diversity == 0:
+            return self.model_copy(update={"diversity": "none"})
+        return self.model_copy(
+            update={
+                "diversity": "mmr" if self.diversity == "none" else self.diversity,
+                "mmr": MmrSettings(diversity=diversity, places=places),
+                "dpp": DppSettings(diversity=max(diversity, 0.01), places=places),
+            }
+        )

@@ -1,10 +1,12 @@
 """Every arranger, by what it is asked to do, for the suite of laws all of them obey."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
+from graphrec.pipeline.asking import NamesArranger
 from graphrec.slate.arranger import SlateArranger
 from graphrec.slate.demotion import DemotionSettings, ShownMemory
 from graphrec.slate.exploration import ArmCounts, ExplorationSettings
@@ -48,9 +50,23 @@ class ArrangerCase:
     settings: SlateSettings
     facts: ItemFacts
     pinned: frozenset[int] = frozenset()
+    diversity: float | None = None
 
     def make(self) -> Arranger:
-        return SlateArranger(self.facts, self.settings, memory=a_memory(), counts=some_counts())
+        own = SlateArranger(self.facts, self.settings, memory=a_memory(), counts=some_counts())
+        return own if self.diversity is None else own.asked(self.diversity, 10, 20)
+
+
+@dataclass(frozen=True)
+class NamesCase:
+    """The arranger of pipelines without one, which reads the items table."""
+
+    label: str
+    items: pl.DataFrame
+    pinned: frozenset[int] = frozenset()
+
+    def make(self) -> Arranger:
+        return NamesArranger(self.items, 0.6)
 
 
 def _case(label: str, facts: Callable[[], ItemFacts] = lambda: drawn_facts(2), **settings):
@@ -102,4 +118,11 @@ ARRANGERS = [
         exploration=explore(method="epsilon", level="category"),
         quotas=QUOTAS,
     ),
+    replace(_case("asked, of nothing set", quotas=QUOTAS), diversity=0.7),
+    replace(
+        _case("asked, drawn", diversity="dpp", exploration=explore(method="softmax")), diversity=0.2
+    ),
+    replace(_case("asked, fewer known", lambda: drawn_facts(2, 12)), diversity=1.0),
+    NamesCase("names", pl.DataFrame({"publisher": [["P"], ["Q"], None] * 8})),
+    NamesCase("no names", pl.DataFrame({"title": ["T"] * N_ITEMS})),
 ]

@@ -11,11 +11,14 @@ from pydantic import ValidationError
 from graphrec.errors import DataError, SnapshotError
 from graphrec.ranking.calibration import PlattCalibration
 from graphrec.ranking.feature_encoding import FeatureEncoding
+from graphrec.ranking.features.builder import FeatureBuilder, FeatureInputs
+from graphrec.ranking.learned import LearnedRanker
 from graphrec.ranking.list_ndcg import ndcg_of_lists
 from graphrec.ranking.multi_objective_model import MultiObjectiveModel
 from graphrec.ranking.multi_objective_settings import MultiObjectiveSettings, Objective
 from graphrec.ranking.objectives import ObjectiveWeights
 from tests.ranking.ranking_sets import clicked_lists, drawn_lists
+from tests.worlds import watched
 
 torch = pytest.importorskip("torch", reason="needs the extra tgn")
 
@@ -260,3 +263,22 @@ def test_what_cannot_be_learned_is_refused():
         train_multi_objective(lists, other, SMALL, ENGAGED)
     with pytest.raises(ValidationError, match="each name once"):
         MultiObjectiveSettings(objectives=(BOTH[0], BOTH[0]))
+
+
+def test_a_ranker_of_several_objectives_is_weighed_by_question():
+    train = drawn_lists(0, 60)
+    model = train_multi_objective(train, None, with_settings(max_epochs=2), ENGAGED)
+    builder = FeatureBuilder(FeatureInputs(("one", "two")))
+    events = watched([(at, at % 3, at % 5) for at in range(60)])
+    builder.fit(events, 60)
+    ranker = LearnedRanker(builder, model)
+    assert ranker.objectives == {"engagement": 1.0, "satisfaction": 0.0, "responsibility": 0.0}
+    other = ranker.weighing({"satisfaction": 2.0})
+    assert other.objectives == {"engagement": 1.0, "satisfaction": 2.0, "responsibility": 0.0}
+    assert ranker.model is model and other.missing == ranker.missing
+    said = model.estimates(train.features)
+    np.testing.assert_allclose(
+        other.model.score(train.features), said[:, 0] + 2 * said[:, 1], rtol=1e-5
+    )
+    with pytest.raises(DataError, match="'joy'"):
+        ranker.weighing({"joy": 1.0})

@@ -365,7 +365,7 @@ def test_a_failure_is_logged_with_its_trace(house):
 
 
 def test_ids_may_hold_anything_that_a_path_can_quote(house):
-    user, item = "a/b c?ü&#", "x/../y"
+    user, item = "a/b c?ü&#\n", "x/../y\n"
     house.seen(house.told(event(1, user=user, item=item)))
     quoted = quote(user, safe="")
     assert items_of(house.client.get(f"/v1/users/{quoted}/history")) == [item]

@@ -4,11 +4,28 @@ import httpx2
 import pytest
 
 from graphrec.client import Client, ServerError
+from graphrec.serving.impression_messages import ImpressionIn
 from graphrec.serving.messages import EventIn
+from tests.serving.house import House
 
 EVENT = EventIn(event_id="1", event_type="watch", user_id="ann", item_id="a")
 STORED = {"results": [{"event_id": "1", "outcome": "stored", "seq": 4}], "seq": 4}
-SLATE = {"items": [], "notes": [], "seq": 4, "time_s": 9}
+SLATE = {
+    "slate_id": "s-1",
+    "items": [],
+    "next_cursor": None,
+    "notes": [],
+    "seq": 4,
+    "time_s": 9,
+}
+ITEM = {
+    "item_id": "a",
+    "title": "A",
+    "score": 1.0,
+    "found_by": ["walk"],
+    "reasons": [],
+    "propensity": None,
+}
 PROBLEM = {
     "detail": "k: too large",
     "status": 422,
@@ -98,3 +115,80 @@ def test_ids_and_filters_travel_whole():
     )
     assert "item=p&item=q" in second
     assert third.endswith("/v1/users/ann") and server.requests[2].method == "DELETE"
+
+
+def test_wishes_travel_as_the_door_names_them():
+    server = Answers((200, SLATE))
+    server.client().recommend(
+        "ann",
+        diversity=0.25,
+        objectives={"freshness": 0.5, "novelty": -1},
+        reasons=False,
+        item=("b", 7),
+        cursor="AQ",
+    )
+    (request,) = server.requests
+    assert dict(request.url.params.multi_items()) | {"k": "10"} == {
+        "k": "10",
+        "diversity": "0.25",
+        "reasons": "false",
+        "item": "7",
+        "cursor": "AQ",
+        "objective": "novelty:-1",
+    }
+    assert request.url.params.get_list("objective") == ["freshness:0.5", "novelty:-1"]
+    assert request.url.params.get_list("item") == ["b", "7"]
+
+
+def test_impressions_are_told_and_answered_one_by_one():
+    stored = {"results": [{"impression_id": "1", "outcome": "stored", "seq": 4}], "seq": 4}
+    server = Answers((503, {"detail": "gone"}), (200, stored))
+    told = server.client().impressions([ImpressionIn(impression_id="1", shown=["a"])])
+    assert told.results[0].outcome == "stored" and told.seq == 4
+    sent = server.requests[1]
+    assert str(sent.url).endswith("/v1/impressions") and b'"shown":["a"]' in sent.content
+    assert b"user_id" not in sent.content
+
+
+def test_pages_follow_the_cursor_until_there_is_none():
+    first, second = (
+        SLATE | {"items": [ITEM], "next_cursor": "one"},
+        SLATE | {"items": [ITEM], "next_cursor": "two"},
+    )
+    server = Answers((200, first), (200, second), (200, SLATE))
+    pages = list(server.client().pages("ann", k=1, seen="allow"))
+    assert [page.next_cursor for page in pages] == ["one", "two"]
+    cursors = [request.url.params.get("cursor") for request in server.requests]
+    assert cursors == [None, "one", "two"]
+    assert all(request.url.params["seen"] == "allow" for request in server.requests)
+    server = Answers((200, SLATE | {"items": [ITEM]}))
+    assert len(list(server.client().pages(None, item=["a"]))) == 1
+    assert server.requests[0].url.path == "/v1/recommendations"
+
+
+def test_a_server_and_a_client_agree(tmp_path):
+    house = House(tmp_path)
+
+    def through(request):
+        answer = house.client.request(
+            request.method, str(request.url), content=request.content, headers=request.headers
+        )
+        return httpx2.Response(answer.status_code, content=answer.content)
+
+    try:
+        client = Client("http://testserver", transport=httpx2.MockTransport(through), patience_s=0)
+        wishes = {"objectives": {"freshness": 0.5}, "diversity": 0.5, "item": ["b"]}
+        pages = list(client.pages("ann", k=3, **wishes))
+        items = [one.item_id for page in pages for one in page.items]
+        assert sorted(items) == list("cdefghij") and len(pages) == 3
+        told = client.impressions(
+            [
+                ImpressionIn(impression_id=page.slate_id, user_id="ann", shown=["c"])
+                for page in pages
+            ]
+        )
+        assert [one.outcome for one in told.results] == ["stored"] * 3
+        with pytest.raises(ServerError, match="no objective 'joy'"):
+            client.recommend("ann", objectives={"joy": 1.0})
+    finally:
+        house.close()

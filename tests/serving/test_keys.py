@@ -40,7 +40,7 @@ def test_keys_are_rotated_while_the_file_is_in_use(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut in half"])
-def test_a_damaged_file_leaves_the_keys_as_they_were_and_says_so(tmp_path, damage):
+def test_a_damaged_file_leaves_the_keys_as_they_were_and_says_so(tmp_path, damage, caplog):
     path = tmp_path / "keys.json"
     key = add_key(path, "me", ["read"])
     keys, whole = KeyFile(path), path.read_text()
@@ -50,6 +50,8 @@ def test_a_damaged_file_leaves_the_keys_as_they_were_and_says_so(tmp_path, damag
         path.write_text(whole[: len(whole) // 2])
     assert keys.caller_of(key).name == "me"
     assert "keys" in keys.fault
+    assert keys.caller_of(key).name == "me"
+    assert caplog.text.count("the keys stay as they were last read") == 1
     path.write_text(whole + "\n")
     assert keys.caller_of(key).name == "me" and keys.fault is None
 

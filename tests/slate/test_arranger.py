@@ -11,8 +11,8 @@ from graphrec.slate.mmr import MmrSettings
 from graphrec.slate.quotas import QuotaSettings
 from graphrec.slate.rules import Pin, RuleSettings
 from graphrec.slate.settings import SlateSettings
-from graphrec.slate.similarity import SimilaritySettings
-from tests.slate.catalogue import ranked, visits
+from graphrec.slate.similarity import ItemSimilarity, SimilaritySettings
+from tests.slate.catalogue import drawn_facts, ranked, visits
 
 PUBLISHER = np.array([0, 0, 0, 1, 1, 2], np.int32)
 FACTS = ItemFacts(6, groups={"publisher": PUBLISHER})
@@ -138,3 +138,38 @@ def test_a_negative_length_or_a_missing_row_is_refused():
         arranger.arrange(visits([1]), FIVE, -1)
     with pytest.raises(DataError, match="2 queries with 1 rows"):
         arranger.arrange(visits([1, 2]), FIVE, 3)
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.3, 0.9])
+def test_a_question_of_diversity_gives_what_such_settings_would(diversity):
+    facts, k = drawn_facts(3), 6
+    candidates = ranked([list(range(20))])
+    method = "mmr" if diversity else "none"
+    set_so = SlateSettings(diversity=method, mmr=MmrSettings(diversity=diversity, places=k))
+    expected = SlateArranger(facts, set_so).arrange(visits([1]), candidates, k)
+    asked = SlateArranger(facts, SlateSettings()).asked(diversity, k)
+    found = asked.arrange(visits([1]), candidates, k)
+    assert found.shown.item_row.tolist() == expected.shown.item_row.tolist()
+    assert found.notes == expected.notes
+    turned = SlateArranger(facts, SlateSettings(diversity="mmr")).asked(diversity, k)
+    again = turned.arrange(visits([1]), candidates, k)
+    assert again.shown.item_row.tolist() == expected.shown.item_row.tolist()
+
+
+def test_facts_of_some_items_are_those_of_the_whole():
+    facts = drawn_facts(4)
+    rows = np.array([7, 0, 7, 29], np.int32)
+    settings = SimilaritySettings(vectors=0.5, publisher=1, keywords=2)
+    whole = ItemSimilarity(facts, settings).matrix(rows)
+    part = ItemSimilarity(facts.taken(rows), settings).matrix(np.arange(4, dtype=np.int32))
+    np.testing.assert_allclose(part, whole, rtol=1e-6)
+
+
+def test_a_question_of_diversity_says_so_where_nothing_is_known():
+    asked = SlateArranger(ItemFacts(30), SlateSettings()).asked(0.5, 4)
+    slate = asked.arrange(visits([1]), ranked([[4, 3, 2, 1]]), 4)
+    assert slate.shown.item_row.tolist() == [[4, 3, 2, 1]]
+    assert any("not diversified" in note for note in slate.notes)
+    # Who asks for none misses nothing.
+    asked = SlateArranger(ItemFacts(30), SlateSettings(diversity="dpp")).asked(0.0, 4)
+    assert asked.arrange(visits([1]), ranked([[4, 3, 2, 1]]), 4).notes == ()
