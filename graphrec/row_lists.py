@@ -1,6 +1,6 @@
-"""Lists of rows laid end to end, some of which are replaced."""
+"""Lists of rows, laid end to end or by name, some of which are replaced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int32, Int64, Shaped
@@ -43,3 +43,26 @@ def spliced(
         pieces.append(column[at : ptr[-1]])
         found.append(np.concatenate(pieces).astype(column.dtype, copy=False))
     return borders, found
+
+
+def move_rows(
+    lists: dict[str, Int32[np.ndarray, " _"]],
+    gone: Mapping[str, Sequence[int]],
+    come: Mapping[str, Sequence[int]],
+) -> None:
+    """Take numbers from named lists and append others; a list that is left empty is dropped.
+
+    Args:
+        lists: The lists, which are replaced and never written to.
+        gone: What is taken from each; all of it is there.
+        come: What is appended to each.
+    """
+    for name, numbers in gone.items():
+        rest = lists[name][~np.isin(lists[name], numbers)]
+        if len(rest):
+            lists[name] = rest
+        else:
+            del lists[name]
+    for name, numbers in come.items():
+        more = np.array(numbers, np.int32)
+        lists[name] = np.concatenate([lists[name], more]) if name in lists else more

@@ -89,7 +89,7 @@ def serve(
             terminal.aside().print(prepared(options), address, sep="\n", soft_wrap=True)
             options.to_environment()
             with TemporaryDirectory(prefix="graphrec-metrics-") as counted:
-                # Only now: this process answers nobody, and must not be counted among those.
+                # Not before: this process answers nobody, and must not count among those that do.
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted
                 listen_in_processes(APP, bound, chosen.listen, chosen.workers)
             return

@@ -132,12 +132,12 @@ def make_app() -> "FastAPI":
     closing = ExitStack()
     server = closing.enter_context(opened(start_of(settings), settings))
 
-    beside = server.app.router.lifespan_context
+    of_app = server.app.router.lifespan_context
 
     @asynccontextmanager
     async def life(app: "FastAPI") -> AsyncIterator[None]:
         try:
-            async with beside(app):
+            async with of_app(app):
                 yield
         finally:
             closing.close()

@@ -43,6 +43,10 @@ class Interactions:
     n_items: int
     event_id: UInt64[np.ndarray, " events"] | None = None
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "Interactions":
+        """Itself: nothing changes events, of which there may be millions."""
+        return self
+
     def __len__(self) -> int:
         return len(self.time_s)
 

@@ -8,6 +8,7 @@ import pytest
 from jaxtyping import Float32
 
 from graphrec.errors import DataError, UnknownIdError
+from graphrec.events.catalogue import ItemDescription
 from graphrec.events.dataset import Dataset
 from graphrec.pipeline import Pipeline, Request
 from graphrec.pipeline.writing import write_all
@@ -91,6 +92,35 @@ def test_the_history_ends_at_the_cut(dataset: Dataset) -> None:
     pipeline = Pipeline(dataset, FixedSource("fixed", [4, 1, 3, 2]), cut_s=3)
     ann = pipeline.queries_of(np.array([0], np.int32))
     np.testing.assert_array_equal(ann.history_item, [0])
+
+
+def test_ages_of_undated_items_do_not_come_from_events_behind_the_cut(dataset: Dataset) -> None:
+    pipeline = Pipeline(dataset, FixedSource("fixed", [4, 1, 3, 2]), cut_s=3)
+    young = Request(4, "allow", ItemFilters(max_age_days=1))
+    ann = pipeline.queries_of(np.array([0], np.int32))
+    # Of c, whose first event is the one at the cut, nothing tells that it is out.
+    assert [one.item_id for one in pipeline.describe(pipeline.recommend(ann, young), 0)] == [
+        "a",
+        "b",
+    ]
+    log = dataset.log.interactions()
+    pipeline.absorb(log.take(log.time_s >= 3))
+    slate = pipeline.recommend(ann, young)
+    assert [one.item_id for one in pipeline.describe(slate, 0)] == ["a", "c", "b"]
+
+
+def test_deleted_items_are_in_no_slate_whoever_brings_them(dataset: Dataset) -> None:
+    source, fallback = FixedSource("fixed", [4, 0, 0, 2]), FixedSource("other", [1, 3, 2, 4])
+    pipeline = Pipeline(dataset, source, fallback=fallback)
+    nobody = pipeline.queries_of_session([])
+    pipeline.describe_items({}, [0, 2])
+    slate = pipeline.recommend(nobody, Request(4))
+    assert [one.item_id for one in pipeline.describe(slate, 0)] == ["d", "b"]
+    slate = pipeline.recommend(nobody, Request(4, filters=ItemFilters(allow=("a", "b"))))
+    assert [one.item_id for one in pipeline.describe(slate, 0)] == ["b"]
+    pipeline.describe_items({0: ItemDescription("Again")})
+    slate = pipeline.recommend(nobody, Request(4))
+    assert [one.title for one in pipeline.describe(slate, 0)] == ["Again", "Delta", "b"]
 
 
 def test_a_session_is_a_history_of_items(dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError
 from graphrec.events.dataset import Dataset
 from graphrec.publications import Publications
+from graphrec.row_lists import move_rows
 from graphrec.stages import DescribedItems, Interactions
 
 NameColumn = Literal["publisher", "keywords"]
@@ -225,10 +226,10 @@ class Catalogue:
     def put(self, said: Mapping[int, ItemDescription]) -> None:
         """Replace all that is known of items, by row; those that were deleted are shown again."""
         lists = self._lists()
-        for row, description in said.items():
-            for column in COLUMNS:
-                _move(lists[column], row, self.names(column, row), description.names(column))
-            self._said[row] = description
+        for column in COLUMNS:
+            names = {row: (self.names(column, row), new.names(column)) for row, new in said.items()}
+            _move(lists[column], names)
+        self._said.update(said)
         given = [NEVER_S if one.published_s is None else one.published_s for one in said.values()]
         rows = np.array(list(said), np.int32)
         self._publications.redate(rows, np.array(given, np.int64))
@@ -314,12 +315,13 @@ class Catalogue:
     def _lists(self) -> dict[NameColumn, dict[str, Int32[np.ndarray, " _"]]]:
         if self._bearers is None:
             found = {column: _lists_of(self._table, column) for column in COLUMNS}
-            for row, said in self._said.items():
-                for column in COLUMNS:
-                    before = ()
-                    if row < len(self._table) and column in self._table.columns:
-                        before = tuple(self._table[column].item(row).to_list())
-                    _move(found[column], row, before, said.names(column))
+            for column in COLUMNS:
+                table = self._table[column] if column in self._table.columns else ()
+                names = {
+                    row: (tuple(table[row]) if row < len(table) else (), said.names(column))
+                    for row, said in self._said.items()
+                }
+                _move(found[column], names)
             self._bearers = found
         return self._bearers
 
@@ -355,18 +357,14 @@ def _lists_of(table: pl.DataFrame, column: NameColumn) -> dict[str, Int32[np.nda
 
 def _move(
     lists: dict[str, Int32[np.ndarray, " _"]],
-    row: int,
-    before: Sequence[str],
-    after: Sequence[str],
+    names: Mapping[int, tuple[Sequence[str], Sequence[str]]],
 ) -> None:
-    """Take a row from the lists of the names it bore, and add it to those that it bears."""
-    for name in set(before) - set(after):
-        rest = lists[name][lists[name] != row]
-        if len(rest):
-            lists[name] = rest
-        else:
-            del lists[name]
-    for name in sorted(set(after) - set(before)):
-        known = lists.get(name)
-        one = np.array([row], np.int32)
-        lists[name] = one if known is None else np.append(known, one)
+    """Take rows from the lists of the names they bore, and add them to those they bear now."""
+    gone: dict[str, list[int]] = {}
+    come: dict[str, list[int]] = {}
+    for row, (before, after) in names.items():
+        for name in set(before) - set(after):
+            gone.setdefault(name, []).append(row)
+        for name in set(after) - set(before):
+            come.setdefault(name, []).append(row)
+    move_rows(lists, gone, come)

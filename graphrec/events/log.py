@@ -63,6 +63,10 @@ class EventLog:
         if len(self.time_s) and bool((np.diff(self.time_s) < 0).any()):
             raise DataError("event log is not sorted by time — sort it stably first")
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "EventLog":
+        """Itself: nothing changes a log, which may be millions of events."""
+        return self
+
     def __len__(self) -> int:
         return len(self.time_s)
 

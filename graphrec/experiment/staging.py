@@ -1,5 +1,6 @@
 """A pipeline's settings and a data set become its stages."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from graphrec.errors import SettingsError
@@ -34,6 +35,19 @@ _ANSWER_PRIOR: Final = 0.05
 """Rate of an answer, such as a like or a report, to an item that nothing is known of."""
 
 
+@dataclass(frozen=True, slots=True)
+class RankerTraining:
+    """`train_ranker` with its settings, kept for the next fit."""
+
+    ranker: RankerSettings
+    weights: ObjectiveWeights
+    n_models: int = 1
+
+    def __call__(self, early: RankingSet, late: RankingSet) -> RankModel:
+        """Train on `early` lists, stopping by `late` ones."""
+        return train_ranker(early, late, self.ranker, self.weights, self.n_models)
+
+
 def build_staged(
     method: PipelineMethod, dataset: Dataset, sources: list[CandidateSource]
 ) -> StagedSource:
@@ -51,10 +65,7 @@ def build_staged(
     builder = FeatureBuilder(
         feature_inputs(dataset, tuple(source.name for source in sources)), method.features
     )
-
-    def train(early: RankingSet, late: RankingSet) -> RankModel:
-        return train_ranker(early, late, method.ranker, method.weights, method.n_models)
-
+    train = RankerTraining(method.ranker, method.weights, method.n_models)
     return StagedSource(blend, builder, train, method.staged, name=method.name or "pipeline")
 
 

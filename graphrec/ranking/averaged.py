@@ -25,6 +25,10 @@ class AveragedModel:
             if model.feature_names != self.models[0].feature_names:
                 raise DataError("an average of models that read different features")
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "AveragedModel":
+        """Itself: nothing changes trained models."""
+        return self
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Columns it wants, in order."""

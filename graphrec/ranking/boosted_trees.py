@@ -38,6 +38,10 @@ class BoosterPart:
         self.n_threads = n_threads
         self.ensemble = TreeEnsemble.of_text(text)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but LightGBM's object, which is made of the text again where it is asked for."""
+        return {name: value for name, value in vars(self).items() if name != "booster"}
+
     @cached_property
     def booster(self) -> Any:
         """The text as LightGBM's own object."""
@@ -87,6 +91,10 @@ class LambdaMARTModel:
         self.parts = parts
         self.weights = weights
         self.serve_position = serve_position
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LambdaMARTModel":
+        """Itself: nothing changes a trained model."""
+        return self
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -51,6 +51,10 @@ class MultiObjectiveModel:
             if name not in self.objective_names:
                 raise DataError(f"a calibration of {name!r} — there is no such objective")
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "MultiObjectiveModel":
+        """Itself: nothing changes a trained model."""
+        return self
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Columns it wants, in order."""

@@ -1,13 +1,14 @@
 """Vectors in lists around centres, of which a search looks through the nearest: FAISS's IVF."""
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from graphrec.errors import SettingsError
+from graphrec.errors import SettingsError, SnapshotError
 
 _TRAINED_ON = 64
 """Vectors for each centre in training; FAISS asks for 39 at least."""
@@ -59,18 +60,34 @@ class InvertedLists:
         self._even = bool(squared.min(initial=self._squared) > 0.999 * self._squared)
         self.n_probed = 1
         width = vector.shape[1] + (0 if self._even else 1)
-        self._quantizer = faiss.IndexFlatIP(width)
-        self._index: Any = faiss.IndexIVFFlat(
-            self._quantizer, width, n_lists, faiss.METRIC_INNER_PRODUCT
-        )
+        quantizer = faiss.IndexFlatIP(width)
+        self._index: Any = faiss.IndexIVFFlat(quantizer, width, n_lists, faiss.METRIC_INNER_PRODUCT)
         self._index.cp.spherical = True
         self._index.cp.seed = seed % (1 << 31)
         self._index.cp.niter = 10
         drawn = np.random.default_rng(seed).permutation(len(row))[: _TRAINED_ON * n_lists]
         self._index.train(self._lengthened(vector[np.sort(drawn)]))
         self._index.set_direct_map_type(faiss.DirectMap.Hashtable)
-        self._faiss = faiss
         self.add(row, vector)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything, with what FAISS knows as bytes."""
+        kept = {name: value for name, value in vars(self).items() if name != "_faiss"}
+        return {**kept, "_index": self._faiss.serialize_index(self._index)}
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Read the bytes.
+
+        Raises:
+            SettingsError: FAISS is not installed.
+            SnapshotError: They are no index of FAISS.
+        """
+        vars(self).update(kept)
+        self._faiss = import_faiss()
+        try:
+            self._index = self._faiss.deserialize_index(kept["_index"])
+        except RuntimeError as error:
+            raise SnapshotError("the lists of a vector index are damaged") from error
 
     @property
     def n_lists(self) -> int:
@@ -83,7 +100,7 @@ class InvertedLists:
 
     def remove(self, row: Int64[np.ndarray, " some"]) -> None:
         """Remove rows; those that are not held are passed over."""
-        self._index.remove_ids(self._faiss.IDSelectorArray(np.ascontiguousarray(row)))
+        self._index.remove_ids(import_faiss().IDSelectorArray(np.ascontiguousarray(row)))
 
     def search(
         self,
@@ -98,13 +115,12 @@ class InvertedLists:
             k: At most this many.
             allowed: Rows that may be found; the fewer, the more lists are looked through.
         """
-        n_probed = self.n_probed
-        selector = None
+        faiss, n_probed, selector = import_faiss(), self.n_probed, None
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
-            selector = self._faiss.IDSelectorBitmap(bits)
+            selector = faiss.IDSelectorBitmap(bits)
             n_probed = int(n_probed * len(allowed) / max(int(allowed.sum()), 1))
-        chosen = self._faiss.SearchParametersIVF(nprobe=min(n_probed, self.n_lists), sel=selector)
+        chosen = faiss.SearchParametersIVF(nprobe=min(n_probed, self.n_lists), sel=selector)
         padded = query
         if not self._even:
             padded = np.concatenate([query, np.zeros((len(query), 1), np.float32)], axis=1)

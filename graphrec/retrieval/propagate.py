@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
@@ -211,6 +211,10 @@ class PropagateSource(CoWatchSource):
                     reason[query, : len(best)] = seeds.node[own][most] - 1
                     share[query, : len(best)] = parts.max(axis=0) / parts.sum(axis=0)
         return candidates_of(item_row, score, reason, share, self.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but visits that were computed: copies compute theirs anew."""
+        return {**vars(self), "_known": None, "_settled_version": None}
 
     def settle(self) -> None:
         """Compute the chances of steps now, so that questions change nothing.

@@ -26,7 +26,6 @@ class Learning:
 
     def __init__(self, state: LiveState) -> None:
         """Go on from a state, which is nobody else's from now on."""
-        state.settle()
         self._states = LeftRight(state, copy.deepcopy(state))
         self.seq = state.seq
         self.skipped: list[tuple[int, str]] = []

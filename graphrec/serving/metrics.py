@@ -10,18 +10,19 @@ import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Literal
 from uuid import uuid4
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphrec.serving.messages import EventsOut, SlateOut, StatusOut
 from graphrec.serving.problems import problem_of
@@ -150,36 +151,21 @@ class Metrics:
         Each answer has an `X-Request-ID`, the caller's where it sends a fit one, as has its line in
         the log.
         """
+        app.add_middleware(_Counting, answered=self._answered)
 
-        @app.middleware("http")
-        async def count(
-            request: Request, answer: Callable[[Request], Awaitable[Response]]
-        ) -> Response:
-            started = time.perf_counter()
-            said = request.headers.get("x-request-id", "")
-            request_id = said if _FIT_ID.fullmatch(said) else uuid4().hex
-            try:
-                response = await answer(request)
-            except Exception as error:  # noqa: BLE001 — a failure is counted and named, too
-                response = problem_of(error)
-            self._answered(request, request_id, response.status_code, started)
-            response.headers["X-Request-ID"] = request_id
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-            return response
-
-    def _answered(self, request: Request, request_id: str, status: int, started: float) -> None:
-        seconds = time.perf_counter() - started
-        path = getattr(request.scope.get("route"), "path_format", "unknown")
-        self._requests.labels(request.method, path, status).inc()
-        self._seconds.labels(request.method, path).observe(seconds)
-        fields = {
-            "request_id": request_id,
-            "method": request.method,
-            "path": path,
-            "status": status,
-            "ms": round(1e3 * seconds, 2),
-        }
-        _LOG.info("request", extra={"fields": fields})
+    def _answered(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        path, method = getattr(scope.get("route"), "path_format", "unknown"), scope["method"]
+        self._requests.labels(method, path, status).inc()
+        self._seconds.labels(method, path).observe(seconds)
+        if _LOG.isEnabledFor(logging.INFO):
+            fields = {
+                "request_id": request_id,
+                "method": method,
+                "path": path,
+                "status": status,
+                "ms": round(1e3 * seconds, 2),
+            }
+            _LOG.info("request", extra={"fields": fields})
 
     def _reading(self) -> CollectorRegistry:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -188,6 +174,42 @@ class Metrics:
         of_all = CollectorRegistry()
         MultiProcessCollector(of_all)  # type: ignore[no-untyped-call]  # it has no types
         return of_all
+
+
+class _Counting:
+    """Tells of each request; Starlette's own middleware by function takes a task for each."""
+
+    def __init__(self, app: ASGIApp, answered: Callable[[Scope, str, int, float], None]) -> None:
+        """Stand around `app`, and tell `answered`."""
+        self._app, self._told = app, answered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, name the answer, and count it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+        said = Headers(scope=scope).get("x-request-id", "")
+        request_id = said if _FIT_ID.fullmatch(said) else uuid4().hex
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named)
+        except Exception as error:
+            if status:
+                raise
+            await problem_of(error)(scope, receive, named)
+        finally:
+            # A client that has gone is told nothing.
+            self._told(scope, request_id, status or 499, time.perf_counter() - started)
 
 
 def _forget_dead(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What the engine knows: a pipeline and the ids of a log, kept up event by event."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,11 @@ class LiveState:
         users = dataset.ids["user"].keys.drop_nulls().to_list()
         self.user_ids = SortedTexts(map(str, users))
         self.properties: dict[Key, Mapping[str, Property]] = properties_of(dataset.users)
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Be a copy, which makes anew what copies of stages start without."""
+        vars(self).update(kept)
+        self.settle()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -154,8 +160,7 @@ class LiveState:
         catalogue = self.pipeline.catalogue
         before = {row: catalogue.description(row) for row in said}
         self.pipeline.describe_items(said, deleted)
-        for row, description in said.items():
-            self.search.replace(row, before[row], description)
+        self.search.replace({row: (before[row], description) for row, description in said.items()})
 
     def _learn(self, told: Sequence[tuple[LiveEvent, int, int]]) -> None:
         ids = self.pipeline.dataset.ids

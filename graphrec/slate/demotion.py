@@ -2,7 +2,9 @@
 
 import math
 from collections import deque
-from typing import Final, Literal
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -48,6 +50,28 @@ class ShownMemory:
             raise DataError(f"half_life_days {half_life_days:g} — must be above 0")
         self._half_life_s = half_life_days * DAY_S
         self._dealings: dict[tuple[int, int], deque[tuple[int, bool]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The same as arrays: a row for each user and item, and one for each of their dealings."""
+        dealings = [dealing for own in self._dealings.values() for dealing in own]
+        return {
+            "half_life_s": self._half_life_s,
+            "key": np.array(list(self._dealings), np.int64).reshape(-1, 2),
+            "n_dealings": np.array([len(own) for own in self._dealings.values()], np.int64),
+            "time_s": np.array([time_s for time_s, _ in dealings], np.int64),
+            "watched": np.array([watched for _, watched in dealings], np.bool_),
+        }
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Take over what was kept."""
+        self._half_life_s = kept["half_life_s"]
+        dealings = zip(kept["time_s"].tolist(), kept["watched"].tolist(), strict=True)
+        self._dealings = {
+            (user, item): deque(islice(dealings, n), maxlen=_KEPT)
+            for (user, item), n in zip(
+                kept["key"].tolist(), kept["n_dealings"].tolist(), strict=True
+            )
+        }
 
     def absorb(self, user_row: int, time_s: int, items: Int32[np.ndarray, " shown"]) -> None:
         """Note that the user was shown `items` at `time_s`; padding (-1) is passed over."""

@@ -1,6 +1,6 @@
 """The product's rules: what may be shown at all, and what is pinned to a place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +58,10 @@ class RuleSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One rule, as what it says of some items: those it removes, and why."""
+    """One rule: whether it removes each item, and why."""
 
     name: str
-    removes: Callable[[Int32[np.ndarray, " k"]], Bool[np.ndarray, " k"]]
+    removes: Bool[np.ndarray, " items"]
     detail: str
 
 
@@ -94,7 +94,7 @@ class Rules:
         """Which of `items` may be shown to a query; a line for each other is added."""
         kept = np.ones(len(items), np.bool_)
         for rule in self._rules:
-            removed = kept & rule.removes(items)
+            removed = kept & rule.removes[items]
             kept &= ~removed
             decisions.extend(
                 Decision(query, item, rule.name, "removed", rule.detail)
@@ -129,12 +129,10 @@ class Rules:
         rules = []
         if settings.deny_items:
             denied = _members(settings.deny_items, n_items)
-            rules.append(_Rule("deny", lambda items: denied[items], "item on the deny list"))
+            rules.append(_Rule("deny", denied, "item on the deny list"))
         if settings.allow_items is not None:
             allowed = _members(settings.allow_items, n_items)
-            rules.append(
-                _Rule("allow", lambda items: ~allowed[items], "item not on the allow list")
-            )
+            rules.append(_Rule("allow", ~allowed, "item not on the allow list"))
         return rules
 
     def _publisher_rules(self, notes: list[str]) -> Sequence[_Rule]:
@@ -148,11 +146,9 @@ class Rules:
             return []
         rules = []
         if settings.deny_publishers:
-            rules.append(_Rule("deny", denied.__getitem__, "publisher on the deny list"))
+            rules.append(_Rule("deny", denied, "publisher on the deny list"))
         if settings.allow_publishers is not None:
-            rules.append(
-                _Rule("allow", lambda items: ~allowed[items], "publisher not on the allow list")
-            )
+            rules.append(_Rule("allow", ~allowed, "publisher not on the allow list"))
         return rules
 
     def _keyword_rules(self, notes: list[str]) -> Sequence[_Rule]:
@@ -166,11 +162,9 @@ class Rules:
             return []
         rules = []
         if settings.deny_keywords:
-            rules.append(_Rule("deny", denied.__getitem__, "keyword on the deny list"))
+            rules.append(_Rule("deny", denied, "keyword on the deny list"))
         if settings.allow_keywords is not None:
-            rules.append(
-                _Rule("allow", lambda items: ~allowed[items], "no keyword on the allow list")
-            )
+            rules.append(_Rule("allow", ~allowed, "no keyword on the allow list"))
         return rules
 
     def _flag_rules(self, notes: list[str]) -> Sequence[_Rule]:
@@ -179,7 +173,7 @@ class Rules:
             if name not in self._facts.flags:
                 notes.append(f"no flag {name!r} of items: it removes nothing")
                 continue
-            rules.append(_Rule("flag", self._facts.flags[name].__getitem__, f"flagged {name}"))
+            rules.append(_Rule("flag", self._facts.flags[name], f"flagged {name}"))
         return rules
 
 

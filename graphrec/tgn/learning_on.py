@@ -1,10 +1,11 @@
 """Weights that follow a stream: what was predicted is learnt, together with some of the past."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from graphrec.stages import Interactions
@@ -14,6 +15,8 @@ from graphrec.tgn.joined_log import joined_log
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import LearningOnSettings, TrainingSettings
 from graphrec.tgn.training import Trainer
+
+Moments = dict[int, dict[str, Shaped[np.ndarray, " ..."]]]
 
 
 class LearningOn:
@@ -54,11 +57,26 @@ class LearningOn:
         self._draws = torch.Generator().manual_seed(training.seed)
         self._trainer: Trainer | None = None
         self._index: EventIndex | None = None
+        self._kept_moments: Moments = {}
 
     @property
     def next_at(self) -> int:
         """Once so many events have arrived, it is time to learn."""
         return self._n_learnt + self._every
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the trainer and the log, which the next learning makes anew."""
+        left_out = ("_trainer", "_index", "_draws", "_kept_moments")
+        kept = {name: value for name, value in vars(self).items() if name not in left_out}
+        return {**kept, "draws": self._draws.get_state().numpy(), "moments": self._moments()}
+
+    def __setstate__(self, kept: Mapping[str, Any]) -> None:
+        """Go on drawing and learning from where it was."""
+        vars(self).update(kept)
+        self._draws = torch.Generator()
+        self._draws.set_state(torch.from_numpy(vars(self).pop("draws")))
+        self._kept_moments = vars(self).pop("moments")
+        self._trainer = self._index = None
 
     def learn_until(
         self, end: int, index: EventIndex, weight: Float[Tensor, " events"] | None = None
@@ -106,18 +124,27 @@ class LearningOn:
             return self._trainer
         known = torch.arange(end, device=index.device)
         trainer = Trainer(self._network, index, known, self._training, weight=weight)
-        if self._trainer is not None:
-            states = self._trainer.optimizer.state_dict()["state"]
+        if moments := self._moments():
             parameters = list(self._network.parameters())
             trainer.set_optimizer_state(
                 {
-                    row: state
-                    for row, state in states.items()
+                    row: {name: torch.from_numpy(value.copy()) for name, value in state.items()}
+                    for row, state in moments.items()
                     if state["exp_avg"].shape == parameters[row].shape
                 }
             )
-        self._trainer, self._index = trainer, index
+        self._trainer, self._index, self._kept_moments = trainer, index, {}
         return trainer
+
+    def _moments(self) -> Moments:
+        """What the optimiser remembers of each parameter, by its number."""
+        if self._trainer is None:
+            return self._kept_moments
+        states = self._trainer.optimizer.state_dict()["state"]
+        return {
+            row: {name: value.cpu().numpy() for name, value in state.items()}
+            for row, state in states.items()
+        }
 
 
 def ranks_learning_on(
@@ -164,7 +191,6 @@ class StreamFollower:
         settings: LearningOnSettings,
         known: Interactions,
         n_learnt: int,
-        index_of: Callable[[Interactions, TemporalNetwork], EventIndex],
     ) -> None:
         """Start where training ended.
 
@@ -175,15 +201,22 @@ class StreamFollower:
             known: The log so far.
             n_learnt: The first so many of its events were learnt in training; the rest is learnt
                 the first time.
-            index_of: Makes the index of a log, with all that the network reads.
         """
-        self._network, self._index_of = network, index_of
+        self._network = network
         self._learner = LearningOn(network, training, settings, n_learnt)
         self._parts = [known]
         self._n_events = len(known)
 
-    def add(self, events: Interactions) -> bool:
+    def add(
+        self,
+        events: Interactions,
+        index_of: Callable[[Interactions, TemporalNetwork], EventIndex],
+    ) -> bool:
         """Let events arrive in whatever order.
+
+        Args:
+            events: What is new.
+            index_of: Makes the index of a log, with all that the network reads.
 
         Returns:
             Whether the network's weights have changed.
@@ -194,5 +227,5 @@ class StreamFollower:
             return False
         log = joined_log(self._parts)
         self._parts = [log]
-        index = self._index_of(log, self._network)
+        index = index_of(log, self._network)
         return self._learner.learn_until(len(log), index, torch.from_numpy(log.weight))

@@ -7,17 +7,19 @@ from torch import Tensor
 
 from graphrec.stages import Interactions
 from graphrec.tgn.item_states import StateTable
+from graphrec.tgn.keeping import Kept
 from graphrec.tgn.mirrored import MirroredArray
 from graphrec.tgn.questions import ItemHistory
 
 
-class LiveItems(ItemHistory):
+class LiveItems(Kept, ItemHistory):
     """The newest state of every item; late and out-of-order events end in the same states.
 
     Decayed sums are kept in float64 and handed to the network in float32.
     """
 
     row_per_item = True
+    made_again = frozenset({"states"})
 
     def __init__(self, n_items: int, scale_s: Tensor, device: torch.device) -> None:
         """Start with items that nothing has happened to."""
@@ -76,6 +78,9 @@ class LiveItems(ItemHistory):
         """Row of `states` for each item; -1 for one that nothing has happened to."""
         del query
         return torch.where(self.states.count[item] > 0, item, -1)
+
+    def _make_again(self) -> None:
+        self._hand_over()
 
     def _hand_over(self) -> None:
         self.states = StateTable(

@@ -15,10 +15,12 @@ from graphrec.stages import Interactions
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.item_states import MemoryTable
 from graphrec.tgn.joined_log import joined_log
+from graphrec.tgn.keeping import Kept
 from graphrec.tgn.memory import NodeMemory
 from graphrec.tgn.memory_at_rest import MemoryAtRest
 from graphrec.tgn.memory_table import memory_table, user_totals
 from graphrec.tgn.mirrored import MirroredArray
+from graphrec.tgn.network import TemporalNetwork
 
 _PLAYED_AT_ONCE: Final = 4096
 """More events than this at a time are faster to play from the log."""
@@ -35,7 +37,7 @@ _NOTHING: Final = Interactions(
 Rows = Int64[np.ndarray, " rows"]
 
 
-class LiveMemory:
+class LiveMemory(Kept):
     """The newest memory of every node.
 
     Of each user, what events before their last second left and what those in it added are kept
@@ -48,14 +50,16 @@ class LiveMemory:
         n_played: How often the whole log was played.
     """
 
-    def __init__(self, memory: NodeMemory, code: Float[Tensor, "items dim"]) -> None:
+    made_again = frozenset({"table", "message"})
+
+    def __init__(self, network: TemporalNetwork, code: Float[Tensor, "items dim"]) -> None:
         """Start before the first event.
 
         Args:
-            memory: Makes the messages.
+            network: One with a memory, which makes the messages.
             code: Unit vector of every item.
         """
-        self._memory = memory
+        self._network = network
         self._device = code.device
         self._log = [_NOTHING]
         self.n_played = 0
@@ -82,7 +86,7 @@ class LiveMemory:
             return
         self._total.grow(n_more)
         self._heard.grow(n_more)
-        self.table = MemoryTable(self._total.tensor, self._heard.tensor)
+        self._hand_over()
         self._item_s = np.concatenate([self._item_s, _never(n_more)])
 
     def absorb(self, events: Interactions) -> None:
@@ -158,7 +162,7 @@ class LiveMemory:
         width = self._memory.of_user.in_features
         self._total = MirroredArray(np.zeros((n_items, *shape), np.float32), self._device)
         self._heard = MirroredArray(np.zeros((n_items, width), np.float32), self._device)
-        self.table = MemoryTable(self._total.tensor, self._heard.tensor)
+        self._hand_over()
         self._item_s = _never(n_items)
         self._last_s = _never(log.n_users)
         self._before, self._added = (np.zeros((log.n_users, *shape), np.float32) for _ in "ab")
@@ -194,6 +198,20 @@ class LiveMemory:
         self._last_s[user] = time_s[last].cpu().numpy()
         # With nothing added yet, what is settled is what the second's events have left of before.
         self._added[user] = total[last].cpu().numpy() - self._settled(user)
+
+    @property
+    def _memory(self) -> NodeMemory:
+        memory = self._network.memory
+        if memory is None:
+            raise ValueError("the network of this state has no memory")
+        return memory
+
+    def _hand_over(self) -> None:
+        self.table = MemoryTable(self._total.tensor, self._heard.tensor)
+
+    def _make_again(self) -> None:
+        self._hand_over()
+        self.message = torch.from_numpy(self._message).to(self._device)
 
     def _grow_users(self, n_users: int) -> None:
         n_more = n_users - len(self._last_s)

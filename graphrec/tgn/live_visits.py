@@ -12,6 +12,7 @@ from jaxtyping import Int, Int64
 from torch import Tensor
 
 from graphrec.stages import Interactions
+from graphrec.tgn.keeping import Kept
 from graphrec.tgn.neighbours import Visits
 from graphrec.tgn.settings import NeighbourSettings
 
@@ -21,7 +22,7 @@ _ALL_ANEW: Final = 16
 places together."""
 
 
-class LiveVisits:
+class LiveVisits(Kept):
     """Chains of users' events and the newest events of each item.
 
     Events are numbered from 1 as they arrive; 0 stands for none. Answers are those of

@@ -49,7 +49,7 @@ class NodeMemory(nn.Module):
         user_scale_s = torch.tensor([part.user_hours * 3600 for part in parts])
         item_scale_s = torch.tensor([part.item_hours * 3600 for part in parts])
         per_event = torch.tensor(
-            [1 / part.user_places if part.user_places else 0 for part in parts]
+            [1 / part.user_places if part.user_places else 0.0 for part in parts]
         )
         self.register_buffer("user_scale_s", user_scale_s)
         self.register_buffer("item_scale_s", item_scale_s)

@@ -10,16 +10,20 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from graphrec.tgn.keeping import Kept
+
 Number = TypeVar("Number", bound=np.generic)
 
 
-class MirroredArray(Generic[Number]):
+class MirroredArray(Kept, Generic[Number]):
     """An array on the CPU with the same numbers as a tensor on a device.
 
     Attributes:
         array: To be changed; `send` has to follow.
         tensor: To be read.
     """
+
+    made_again = frozenset({"tensor"})
 
     def __init__(self, array: np.ndarray[tuple[int, ...], np.dtype[Number]], device: torch.device):
         """Mirror `array`, which is kept."""
@@ -39,6 +43,9 @@ class MirroredArray(Generic[Number]):
         """Let `n_more` rows follow that hold `fill`."""
         more = np.full((n_more, *self.array.shape[1:]), fill, self.array.dtype)
         self._take(np.concatenate([self.array, more]))
+
+    def _make_again(self) -> None:
+        self._take(self.array)
 
     def _take(self, array: np.ndarray[tuple[int, ...], np.dtype[Number]]) -> None:
         self.array = array

@@ -10,6 +10,7 @@ from graphrec.tgn.codes import SPREAD_UP_TO, random_codes, spread_codes
 from graphrec.tgn.content import ContentEncoder, NodeContent
 from graphrec.tgn.event_states import EventStates
 from graphrec.tgn.item_states import Found, dynamic_features, dynamic_scores
+from graphrec.tgn.keeping import KeptNetwork
 from graphrec.tgn.memory import NodeMemory
 from graphrec.tgn.neighbours import AskedItems, neighbour_parts, neighbour_scores
 from graphrec.tgn.query_vectors import PastWeights, QueryVectors
@@ -20,7 +21,7 @@ from graphrec.tgn.side_events import SideNodes
 from graphrec.tgn.side_reader import Beside, ContextReader, SideReader
 
 
-class TemporalNetwork(nn.Module):
+class TemporalNetwork(KeptNetwork):
     """Scores items for users as of a time, from what happened strictly before.
 
     An item's vector is `[code_i, dynamic_i(t), memory_i(t), beside_i(t), bias_i]`, a query's

@@ -8,13 +8,16 @@ import torch
 from jaxtyping import Bool, Int, Int64
 from torch import Tensor
 
+from graphrec.tgn.keeping import Kept
 from graphrec.tgn.questions import SideWindows
 from graphrec.tgn.settings import NetworkSettings
 from graphrec.tgn.side_events import SideLog
 
 
-class SideIndex:
+class SideIndex(Kept):
     """Side events by user, and events of contexts by context, both in order of time."""
+
+    made_again = frozenset({"_by_user", "_kind", "_row", "_by_context"})
 
     def __init__(self, log: SideLog, settings: NetworkSettings, device: torch.device) -> None:
         """Index `log` for a network of these settings."""
@@ -50,6 +53,9 @@ class SideIndex:
             DataError: They are of other kinds.
         """
         self._hold(self._log.joined_with(more))
+
+    def _make_again(self) -> None:
+        self._hold(self._log)
 
     def _hold(self, log: SideLog) -> None:
         self._log = log

@@ -16,6 +16,7 @@ from graphrec.stages import Candidates, Eligibility, Interactions, Queries
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import part_of, queries_at_once
+from graphrec.tgn.keeping import Kept
 from graphrec.tgn.learning_on import StreamFollower
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.network_at_rest import NetworkAtRest
@@ -33,13 +34,14 @@ _FEW: Final = 4
 """So many queries take less time one by one, with NumPy, than at once."""
 
 
-class TemporalNetworkSource:
+class TemporalNetworkSource(Kept):
     """Recommends the items whose vectors have the highest dot product with the user's.
 
     Histories come with the queries; the source keeps the network's weights and one state per item.
     """
 
     absorbs = True
+    made_again = frozenset({"_kept_code", "_at_rest"})
 
     def __init__(  # noqa: PLR0913 — what is given is a network, or all that one is made from
         self,
@@ -133,7 +135,6 @@ class TemporalNetworkSource:
                 self._training.learn_on,
                 events,
                 int(np.searchsorted(events.time_s, until_s)),
-                self._index_of,
             )
 
     def absorb(self, events: Interactions) -> None:
@@ -147,7 +148,7 @@ class TemporalNetworkSource:
             self.network.grow(events.n_items)
             self._forget_caches()
         self._fitted.absorb(events)
-        if self._follower is not None and self._follower.add(events):
+        if self._follower is not None and self._follower.add(events, self._index_of):
             self._fitted.refresh(self.network)
             self._kept_code = None
 
@@ -281,6 +282,9 @@ class TemporalNetworkSource:
         """
         self._kept_code = None
         self._fitted.renew(self.network)
+
+    def _make_again(self) -> None:
+        self._kept_code = self._at_rest = None
 
     @property
     def _fitted(self) -> TemporalState:

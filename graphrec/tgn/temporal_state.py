@@ -6,6 +6,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from graphrec.stages import Interactions
+from graphrec.tgn.keeping import Kept
 from graphrec.tgn.live import LiveItems
 from graphrec.tgn.live_memory import LiveMemory
 from graphrec.tgn.live_visits import LiveVisits
@@ -15,7 +16,7 @@ from graphrec.tgn.questions import ItemHistory
 from graphrec.tgn.settings import NeighbourSettings
 
 
-class TemporalState(ItemHistory):
+class TemporalState(Kept, ItemHistory):
     """Popularity and memories of all nodes as of the last event absorbed.
 
     However the events are cut into calls and whenever late ones come, the same events end in the
@@ -23,6 +24,7 @@ class TemporalState(ItemHistory):
     """
 
     row_per_item = True
+    made_again = frozenset({"states", "memory", "message"})
 
     def __init__(self, network: TemporalNetwork, device: torch.device) -> None:
         """Start before the first event.
@@ -34,7 +36,7 @@ class TemporalState(ItemHistory):
         self._items = LiveItems(network.n_items, network.scale_s, device)
         self._memory: LiveMemory | None = None
         if network.memory is not None:
-            self._memory = LiveMemory(network.memory, network.codes().detach())
+            self._memory = LiveMemory(network, network.codes().detach())
         self._visits: LiveVisits | None = None
         if network.settings.neighbours is not None:
             self._visits = LiveVisits(network.n_items, network.settings.neighbours, device)
@@ -91,6 +93,9 @@ class TemporalState(ItemHistory):
         if self._visits is None or self._visits.settings != settings:
             raise ValueError("the state was made for a network of other neighbours")
         return self._visits.visits(item)
+
+    def _make_again(self) -> None:
+        self._hand_over()
 
     def _hand_over(self) -> None:
         self.states = self._items.states

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from graphrec.errors import SnapshotError
 from graphrec.tgn.content import NodeContent
 from graphrec.tgn.item_features import ItemFeatures
+from graphrec.tgn.keeping import device_named
 from graphrec.tgn.name_text import SENTENCE_DIM
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import NetworkSettings
@@ -62,6 +63,32 @@ def network_of_arrays(
         reason = " ".join(str(error).split())
         raise SnapshotError(f"the arrays do not fit the network's settings — {reason}") from error
     return network.eval()
+
+
+def state_of_network(network: TemporalNetwork) -> dict[str, Any]:
+    """All that `network_of_state` needs, in arrays and settings; arrays are not copied."""
+    content = network.content
+    return {
+        "arrays": arrays_of_network(network),
+        "settings": network.settings,
+        "n_names": (content.n_publishers, content.n_keywords) if content else (0, 0),
+        "side": network.side_nodes,
+        "training": network.training,
+        "device": str(network.bias.device),
+    }
+
+
+def network_of_state(kept: Mapping[str, Any]) -> TemporalNetwork:
+    """The network that `state_of_network` told of, on its device, or a CPU where there is none.
+
+    Raises:
+        SnapshotError: The arrays are not a network of the settings.
+    """
+    n_publishers, n_keywords = kept["n_names"]
+    network = network_of_arrays(
+        kept["arrays"], kept["settings"], n_publishers, n_keywords, kept["side"]
+    )
+    return network.train(kept["training"]).to(device_named(kept["device"]))
 
 
 def _shape_of_content(

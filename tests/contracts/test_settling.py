@@ -125,8 +125,7 @@ def answers(source: CandidateSource, queries: Queries) -> list[np.ndarray]:
     allowed = np.arange(N_ITEMS + 2) % 3 != 1
     found = [
         source.retrieve(queries, 6, Eligibility(seen, which))
-        for seen in ("hide", "allow", "only_again")
-        for which in (None, allowed)
+        for seen, which in (("hide", None), ("allow", allowed), ("only_again", None))
     ]
     columns = ("item_row", "score", "reason_item", "reason_share")
     told = [getattr(one, column) for one in found for column in columns]
@@ -172,13 +171,14 @@ def test_settling_changes_no_answer(case):
 
 def test_threads_that_ask_at_once_get_the_answers_that_one_gets(case, often):
     source = lived(case)
-    alone = copy.deepcopy(source) if "lists" not in case.label else lived(case)
-    expected = [answers(alone, queries) for queries in asked()]
+    alone = copy.deepcopy(source)
+    every = asked()
+    expected = [answers(alone, queries) for queries in every]
     settle(source)
 
     def ask(number: int) -> None:
-        for query in np.random.default_rng(number).permutation(len(expected)):
-            told = answers(source, asked()[query])
+        for query in np.random.default_rng(number).permutation(len(every))[:10]:
+            told = answers(source, every[query])
             for one, other in zip(told, expected[query], strict=True):
                 np.testing.assert_allclose(one, other, rtol=max(case.rounding, 1e-7), atol=1e-6)
 
@@ -242,7 +242,7 @@ def test_questions_to_a_settled_pipeline_change_nothing(pipeline):
     # What LightGBM explains by is made of its text when it is asked for first.
     slate_of(pipeline, 1)
     before = deep_look(pipeline)
-    for user in range(-1, 40):
+    for user in range(-1, 20):
         slate_of(pipeline, user)
     after = deep_look(pipeline)
     assert [path for path in before if before[path] != after.get(path)] == []
@@ -250,7 +250,7 @@ def test_questions_to_a_settled_pipeline_change_nothing(pipeline):
 
 
 def test_threads_that_ask_a_settled_pipeline_get_the_slates_that_one_gets(pipeline, often):
-    users = [-1, *range(24), pipeline.dataset.n_users]
+    users = [-1, *range(12), pipeline.dataset.n_users]
     expected = {user: slate_of(pipeline, user) for user in users}
 
     def ask(number: int) -> None:

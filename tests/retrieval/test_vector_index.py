@@ -1,3 +1,4 @@
+import copy
 import importlib
 from unittest import mock
 
@@ -163,3 +164,19 @@ def test_odd_vectors_are_refused():
         index.put(np.array([-1], np.int32), drawn(1))
     with pytest.raises(DataError, match="of length 6"):
         index.put(np.array([1], np.int32), drawn(1, 5))
+
+
+def test_a_copy_is_equal_and_lives_on_by_itself(kind):
+    index = all_lists(VectorIndex(drawn(300), kind))
+    index.put(np.array([3, 400], np.int32), drawn(2, seed=1))
+    other = copy.deepcopy(index)
+    query = drawn(5, seed=2)
+    assert other.search(query, 9)[0].tolist() == index.search(query, 9)[0].tolist()
+    for one in (index, other):
+        one.put(np.array([5], np.int32), drawn(1, seed=3))
+        one.settle()
+        one.remove(np.array([9], np.int32))
+    assert other.search(query, 9)[0].tolist() == index.search(query, 9)[0].tolist()
+    index.put(np.array([7], np.int32), 100 * query[:1])
+    assert index.search(query[:1], 1)[0].tolist() == [[7]]
+    assert other.search(query[:1], 1)[0].tolist() != [[7]]

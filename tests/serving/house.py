@@ -4,7 +4,7 @@ from fastapi.testclient import TestClient
 
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
-from graphrec.serving.app import DoorSettings, build_app
+from graphrec.serving.app import Doors, DoorSettings, build_app
 from graphrec.serving.following import Engine, FollowingSettings
 from graphrec.serving.service import Service, ServiceSettings
 from graphrec.serving.settings import EntryLogSettings
@@ -41,7 +41,7 @@ class House:
         self.service = Service(
             self.log, self.engine, ServiceSettings(**settings), clock=lambda: NOW
         )
-        self.app = build_app(self.service, keys, door or DoorSettings())
+        self.app = build_app(Doors(self.service), keys, door or DoorSettings())
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def close(self):

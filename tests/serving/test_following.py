@@ -362,3 +362,30 @@ def test_a_state_that_cannot_age_still_learns():
     finally:
         engine.close()
     assert past_of(engine, "ann") == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("item", "{}"),
+        ("item", '{"item_id": "x", "title": 7}'),
+        ("item", '{"item_id": "x", "publishers": "P"}'),
+        ("item", '{"item_id": "x", "keywords": [1]}'),
+        ("item", '{"item_id": "x", "published_s": "soon"}'),
+        ("item", '{"item_id": 7}'),
+        ("item_deleted", "[]"),
+        ("user", '{"user_id": "x"}'),
+        ("user", '{"user_id": "x", "properties": 7}'),
+    ],
+)
+def test_descriptions_that_cannot_be_read_are_skipped_and_change_nothing(kind, body):
+    log = ListLog()
+    log.entries.append(Said(1, body, kind))
+    log.say("ann", "c")
+    engine = Engine(log, a_state())
+    engine.catch_up()
+    assert [seq for seq, _ in engine.skipped] == [1]
+    with engine.read() as state:
+        ids = state.pipeline.dataset.ids
+        assert "x" not in ids["item"] and "x" not in ids["user"] and not state.properties
+    assert past_of(engine, "ann") == ["c", "b", "a"]

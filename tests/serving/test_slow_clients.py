@@ -96,9 +96,9 @@ def test_an_answer_that_nobody_takes_is_given_up(server):
             connection.settimeout(0.2)
             for _ in range(3000):
                 connection.sendall(head("/openapi.json", "GET"))
-        open_before = len(server.server.server_state.connections)
+        mine = connection.getsockname()
         deadline = time.monotonic() + 10
-        while len(server.server.server_state.connections) >= open_before:
+        while mine in [one.client for one in list(server.server.server_state.connections)]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -131,6 +131,18 @@ def test_a_chunked_body_is_refused_where_it_is_too_large_and_not_read_for_ever(s
     with server.connect() as connection:
         connection.sendall(head(transfer_encoding="chunked") + chunk + b"1\r\n \r\n")
         assert answer_of(connection)[0] == 413
+
+
+def test_the_rest_of_a_refused_body_is_not_waited_for_however_slowly_it_comes(server):
+    with server.connect() as connection:
+        connection.sendall(head(content_length=10 * MIB))
+        assert answer_of(connection)[0] == 413
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - began < 10:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize("said", ["-1", "1e3", "0x10", "ten", "9" * 30])

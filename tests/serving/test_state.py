@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from graphrec.errors import DataError, UnknownIdError
+from graphrec.events.catalogue import ItemDescription
 from graphrec.events.dataset import Dataset
 from graphrec.events.ids import Key
 from graphrec.events.readers import dataset_from_frame
@@ -15,7 +16,7 @@ from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
 from graphrec.experiment.staged_settings import PipelineMethod
 from graphrec.pipeline import Pipeline, Request
-from graphrec.serving.changes import LiveEvent
+from graphrec.serving.changes import ItemDeleted, ItemPut, LiveEvent
 from graphrec.serving.state import LiveState
 from tests.worlds import small_dataset
 
@@ -134,3 +135,34 @@ def test_what_cannot_be_learnt_changes_nothing() -> None:
     assert asked(state.pipeline, ["ann", "bob"]) == before
     state.apply([])
     assert asked(state.pipeline, ["ann", "bob"]) == before
+
+
+def test_an_item_that_nobody_watched_is_brought_by_what_is_said_of_it() -> None:
+    items = {
+        "item_id": ["a", "b"],
+        "publisher": [["P"], ["Q"]],
+        "keywords": [["x"], []],
+        "published_s": [10, 10],
+    }
+    dataset = small_dataset([(11, "ann", "a"), (12, "bob", "b")], items)
+    state = LiveState(fit_pipeline(dataset, method_named("fresh", {})))
+
+    def shown(user: Key) -> list[Key]:
+        queries = state.pipeline.queries_of_keys([user])
+        slate = state.pipeline.recommend(queries, Request(5, "hide"))
+        return [one.item_id for one in state.pipeline.describe(slate, 0, queries)]
+
+    assert "new" not in shown("ann")
+    said = ItemDescription("New", ("P",), ("never heard",), 12)
+    state.apply([ItemPut("new", said)])
+    assert shown("ann")[0] == "new" and "new" not in shown("bob")
+    state.apply([ItemPut("new", ItemDescription("New", ("Q",), (), 12))])
+    assert "new" not in shown("ann") and shown("bob")[0] == "new"
+    state.apply([ItemDeleted("new")])
+    assert "new" not in shown("bob")
+    state.apply([ItemDeleted("new"), ItemPut("new", said), ItemPut("b", said)])
+    assert "new" in shown("ann")
+    queries = state.pipeline.queries_of_keys(["ann"])
+    slate = state.pipeline.recommend(queries, Request(5))
+    reasons = state.pipeline.describe(slate, 0, queries)[0].reasons
+    assert ("publisher", "P") in [(why.kind, why.key) for why in reasons]

@@ -173,3 +173,29 @@ def test_a_question_of_diversity_says_so_where_nothing_is_known():
     # Who asks for none misses nothing.
     asked = SlateArranger(ItemFacts(30), SlateSettings(diversity="dpp")).asked(0.0, 4)
     assert asked.arrange(visits([1]), ranked([[4, 3, 2, 1]]), 4).notes == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_room_for_new_items_changes_no_slate_and_is_then_there_for_all(seed):
+    facts = drawn_facts(seed)
+    settings = SlateSettings(
+        rules=RuleSettings(deny_items=(2,), deny_publishers=(1,), remove_flags=("bad",)),
+        diversity="mmr",
+        similarity=SimilaritySettings(vectors=1, publisher=1, keywords=1),
+        quotas=(QuotaSettings(group="category", at_most=2),),
+        exploration=ExplorationSettings(method="softmax"),
+    )
+    found = ranked([[31, *range(0, 30, 2), 45], list(range(20))])
+    cramped, roomy = SlateArranger(facts, settings), SlateArranger(facts, settings)
+    roomy.grow(46)
+    kept = roomy._similarity
+    for candidates in (found, found.first(1), ranked([[5], [3, 4]])):
+        one, other = (each.arrange(visits([1, 2]), candidates, 8) for each in (cramped, roomy))
+        np.testing.assert_array_equal(one.shown.item_row, other.shown.item_row)
+        np.testing.assert_array_equal(one.propensity, other.propensity)
+        assert (one.notes, one.decisions) == (other.notes, other.decisions)
+        is_new = candidates.item_row.max() >= 30
+        assert ("nothing is known of item rows from 30 on" in one.notes) == is_new
+    roomy.grow(46)
+    assert roomy._similarity is kept
+    assert cramped._facts is facts

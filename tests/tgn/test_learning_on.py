@@ -163,15 +163,18 @@ def test_late_events_and_new_items_are_learnt_too():
         LEARN_ON,
         log.take(slice(0, 480)),
         480,
-        lambda log, network: EventIndex(log, network.scale_s, CPU),
     )
-    assert not follower.add(log.take(slice(485, 520)))
-    assert follower.add(log.take(np.r_[480:485, 520:560]))
+
+    def index_of(log, network):
+        return EventIndex(log, network.scale_s, CPU)
+
+    assert not follower.add(log.take(slice(485, 520)), index_of)
+    assert follower.add(log.take(np.r_[480:485, 520:560]), index_of)
     network.grow(N_ITEMS + 1)
     more = log.take(slice(560, 620))
     item = more.item_row.copy()
     item[-1] = N_ITEMS
-    assert follower.add(replace(more, item_row=item, n_items=N_ITEMS + 1))
+    assert follower.add(replace(more, item_row=item, n_items=N_ITEMS + 1), index_of)
     assert float(network.bias.detach()[N_ITEMS]) != 0
 
 

@@ -38,7 +38,7 @@ def by_definition(memory, code, log):
 
 
 def live_after(network, *batches):
-    live = LiveMemory(network.memory, network.codes().detach())
+    live = LiveMemory(network, network.codes().detach())
     for batch in batches:
         live.absorb(batch)
     return live
