@@ -14,6 +14,7 @@ from graphrec.serving.coverage import CoverageOut, coverage_of
 from graphrec.serving.neighbourhood import MAX_NEIGHBOURS, NeighboursOut, neighbours_of
 from graphrec.serving.onlookers import Onlookers
 from graphrec.serving.overview import OverviewOut
+from graphrec.serving.problems import documented
 from graphrec.serving.service import Service
 
 _MEDIA_TYPES: Final = {
@@ -87,7 +88,7 @@ def add_insight_doors(
         "/v1/items/{item_id:path}/neighbours",
         summary="What is watched after an item",
         dependencies=[reading],
-        responses={404: {"description": "No such item, or no co-watch graph."}},
+        responses=documented(404),
     )
     def neighbours(
         item_id: _Id,

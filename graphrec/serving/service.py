@@ -115,9 +115,9 @@ class Service:
                 return
             told = stored.result()
             durable = [one.seq for one in told if one.seq is not None]
-            found = EventsOut(results=told, seq=max(durable, default=None))
-            self.watcher.recorded(found)
-            answer.set_result(found)
+            out = EventsOut(results=told, seq=max(durable, default=None))
+            self.watcher.recorded(out)
+            answer.set_result(out)
 
         self._recorder.store(found, _event_told).add_done_callback(done)
         return answer

@@ -18,7 +18,7 @@ def slate(*items):
         ItemOut(item_id=item, title=item, score=1.0, found_by=[], reasons=[], propensity=None)
         for item in items
     ]
-    return SlateOut(items=shown, notes=[], seq=1, time_s=1)
+    return SlateOut(slate_id="s", items=shown, next_cursor=None, notes=[], seq=1, time_s=1)
 
 
 def test_only_the_last_slates_count():

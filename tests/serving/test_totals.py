@@ -14,8 +14,20 @@ from graphrec.serving.overview import Overview, RecommenderOut, rates
 from graphrec.serving.totals import between, newest_span, quantile, steps, totals_of
 
 INF = float("inf")
-STATUS = StatusOut(ready=True, seq=7, n_users=3, n_items=4, n_edges=5, n_skipped=1, failure=None)
-SLATE = SlateOut(items=[], notes=[], seq=7, time_s=1)
+STATUS = StatusOut(
+    ready=True,
+    seq=7,
+    n_users=3,
+    n_items=4,
+    n_edges=5,
+    n_skipped=1,
+    n_behind=0,
+    n_shown=0,
+    n_clicked=0,
+    objectives={},
+    failure=None,
+)
+SLATE = SlateOut(slate_id="s", items=[], next_cursor=None, notes=[], seq=7, time_s=1)
 MODEL = RecommenderOut(name="start", sources=["walk", "ease"], ranker="BoostedTrees")
 
 

@@ -15,13 +15,15 @@ from graphrec.serving.totals import totals_of
 
 seq, n_events = int(sys.argv[1]), int(sys.argv[2])
 status = StatusOut(
-    ready=seq > 5, seq=seq, n_users=seq, n_items=4, n_edges=9, n_skipped=1, failure=None
+    ready=seq > 5, seq=seq, n_users=seq, n_items=4, n_edges=9, n_skipped=1,
+    n_behind=0, n_shown=0, n_clicked=0, objectives={}, failure=None,
 )
 metrics = Metrics(lambda: status, lambda: "walk")
 metrics.refresh()
 metrics.is_behind(seq)
 metrics.recorded(EventsOut(results=[EventOut(event_id="e", outcome="stored")] * n_events, seq=1))
-metrics.made(SlateOut(items=[], notes=[], seq=1, time_s=1), 0.004)
+slate = SlateOut(slate_id="s", items=[], next_cursor=None, notes=[], seq=1, time_s=1)
+metrics.made(slate, 0.004)
 metrics.became_visible(0.004)
 print("ready", flush=True)
 sys.stdin.readline()
