@@ -127,6 +127,10 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
             part.start()
             closing.callback(part.close)
         app = build_app(Doors(service, models, keeper, store), keys, settings.door)
+        # The first slates of a process load or compile kernels, which takes seconds.
+        with engine.read() as state:
+            for question in questions_of_users(state, service.slate_of_row)[:2]:
+                question(state)
         # A full collection over all that a state holds stops a process for 0.1 s.
         gc.collect()
         gc.freeze()
