@@ -57,7 +57,7 @@ class KeptNetwork(nn.Module):
         vars(self).update(vars(network_of_state(kept)))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "KeptNetwork":
-        """With its mode and gradients, which arrays would not tell."""
+        """As any module is copied: with what arrays would not tell, such as what is held fast."""
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         vars(twin).update(copy.deepcopy(vars(self), memo))
