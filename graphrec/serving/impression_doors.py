@@ -10,7 +10,7 @@ from graphrec.serving.bodies import read_json, several_in
 from graphrec.serving.impression_messages import ImpressionIn, ImpressionsOut
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.messages import MAX_EVENTS
-from graphrec.serving.problems import MEDIA_TYPE, problem
+from graphrec.serving.problems import documented, problem
 from graphrec.serving.service import Service
 
 
@@ -32,12 +32,7 @@ def add_impression_doors(app: FastAPI, service: Service, limits: DoorSettings, g
         response_model=ImpressionsOut,
         dependencies=[guard],
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": content}}},
-        responses={
-            400: {"description": "The body is no JSON.", "content": {MEDIA_TYPE: {}}},
-            408: {"description": "The body came too slowly.", "content": {MEDIA_TYPE: {}}},
-            413: {"description": "The body is too large.", "content": {MEDIA_TYPE: {}}},
-            507: {"description": "The disk is full.", "content": {MEDIA_TYPE: {}}},
-        },
+        responses=documented(400, 408, 413, 415, 507),
     )
     async def tell(request: Request) -> Response:
         """One impression, a list, or `{"impressions": [...]}`.

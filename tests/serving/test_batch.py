@@ -93,6 +93,8 @@ def entry(seq, change):
             body = {"item_id": key}
         case "user":
             user, body = key, {"user_id": key, "properties": {"n": rest[0]}}
+        case "impression":
+            body = {"shown": [key]}
     return Entry(seq, kind, key, user, time_s, 400, canonical_json(body))
 
 

@@ -106,7 +106,7 @@ def test_an_entry_that_cannot_be_learnt_is_skipped_and_those_around_it_are_learn
     log.say(7, "d")
     log.entries.append(Said(4, '{"user_id": "ann"}'))
     log.entries.append(Said(5, '{"half": '))
-    log.say("ann", "e", kind="impression")
+    log.say("ann", "e", kind="model")
     log.say("ann", "f")
     engine = Engine(log, a_state(), FollowingSettings(most_entries=most))
     assert engine.catch_up() == 7

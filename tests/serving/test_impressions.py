@@ -29,7 +29,7 @@ def counts(house):
     """Counts by item id, the same in both copies."""
     house.engine.poke()
     both = []
-    for state in house.engine._states._sides:
+    for state in house.engine._learning._states._sides:
         found, ids = state.impressions, state.pipeline.dataset.ids["item"]
         both.append(
             {
