@@ -34,10 +34,12 @@ class IdMap:
         self._added: list[Key] = []
         self._n_forgotten = 0
         self._row_by_key: dict[Key, int] | None = None
+        # Looking one key up in the series takes 2 us.
+        self._key_by_row: list[Key] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the rows by key, which follow from the keys."""
-        return vars(self) | {"_row_by_key": None}
+        return vars(self) | {"_row_by_key": None, "_key_by_row": None}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         """Take what was kept, and look keys up anew."""
@@ -71,11 +73,13 @@ class IdMap:
         self._rows()
         if len(self._added) > max(_FEWEST_JOINED, len(self._settled) // 4):
             self._settled, self._added = self._keys.rechunk(), []
+            self._key_by_row = None
+        self._keys_by_row()
 
     def key(self, row: int) -> Key:
         """The key of one row."""
-        n_settled = len(self._settled)
-        found: Key = self._settled[row] if row < n_settled else self._added[row - n_settled]
+        keys = self._keys_by_row()
+        found: Key = keys[row] if row < len(keys) else self._added[row - len(keys)]
         return found
 
     def row(self, key: Key) -> int:
@@ -142,6 +146,7 @@ class IdMap:
             return False
         del self._rows()[self.key(row)]
         self._settled, self._added = self._keys.scatter(row, None), []
+        self._key_by_row = None
         self._n_forgotten += 1
         return True
 
@@ -174,6 +179,11 @@ class IdMap:
         if found is None and isinstance(key, str) and self._settled.dtype.is_integer():
             return rows.get(int(key)) if _INTEGER.fullmatch(key) else None
         return rows.get(str(key)) if found is None and isinstance(key, int) else found
+
+    def _keys_by_row(self) -> list[Key]:
+        if self._key_by_row is None:
+            self._key_by_row = self._settled.to_list()
+        return self._key_by_row
 
     def _rows(self) -> dict[Key, int]:
         if self._row_by_key is None:

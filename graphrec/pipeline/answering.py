@@ -160,6 +160,8 @@ class Pipeline:
         """
         if request.k < 1:
             raise DataError(f"k = {request.k} — a slate has at least 1 place")
+        if not request.objectives and request.diversity is None and not request.shown_before:
+            return self._answered(queries, request)
         asked = copy.copy(self)
         asked._ranker = asked_ranker(self._ranker, request, self.dataset, self._counts)
         asked._arranger = asked_arranger(self._arranger, request, self.dataset)

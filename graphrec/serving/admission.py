@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,9 +127,9 @@ def rate_limit_of(settings: DoorSettings) -> RateLimit | None:
 
 
 class SlatesAtOnce:
-    """A dependency that lets so many slates be in work or wait for a thread, and no more.
+    """Lets so many slates be in work or wait for a thread, and no more.
 
-    What is beyond is refused before it takes memory or a thread.
+    What is beyond is refused before it takes memory or a thread. Used by the event loop alone.
     """
 
     def __init__(self, most: int) -> None:
@@ -136,8 +137,9 @@ class SlatesAtOnce:
         self._most = most
         self._n = 0
 
-    async def __call__(self) -> AsyncIterator[None]:
-        """Hold a place until the request is answered.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place until the block ends.
 
         Raises:
             HTTPException: 429, all places are taken.

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from graphrec.serving.admission import RateLimitFields, SlatesAtOnce, rate_limit_of
 from graphrec.serving.catalogue_doors import add_catalogue_doors
 from graphrec.serving.event_doors import add_event_doors
-from graphrec.serving.guarding import guard
+from graphrec.serving.guarding import Gate
 from graphrec.serving.impression_doors import add_impression_doors
 from graphrec.serving.keeping import Keeper
 from graphrec.serving.keys import SCOPES, KeyFile
@@ -69,10 +69,11 @@ def build_app(doors: Doors, keys: KeyFile | None, settings: DoorSettings | None 
     rate = rate_limit_of(limits)
     if rate is not None:
         app.add_middleware(RateLimitFields)
-    read, write, admin = (guard(keys, scope, rate) for scope in SCOPES)
+    gates = [Gate(keys, scope, rate) for scope in SCOPES]
+    read, write, admin = (gate.depends for gate in gates)
     add_event_doors(app, service, limits, write)
     add_impression_doors(app, service, limits, write)
-    add_slate_doors(app, service, read, SlatesAtOnce(limits.slates_at_once))
+    add_slate_doors(app, service, gates[0], SlatesAtOnce(limits.slates_at_once))
     add_insight_doors(app, service, onlookers, (read, admin))
     # Behind those whose paths begin like its own: an id may hold slashes.
     add_catalogue_doors(app, service, limits, read, write)

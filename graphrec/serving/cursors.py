@@ -32,7 +32,7 @@ def write_cursor(question: str, shown: Sequence[Key]) -> str | None:
     Returns:
         URL-safe text of at most `MOST_LETTERS`; None where ids are too long for that.
     """
-    packed = zlib.compress(json.dumps(list(shown), ensure_ascii=False).encode(), 9)
+    packed = zlib.compress(json.dumps(list(shown), ensure_ascii=False).encode(), 1)
     whole = bytes([VERSION]) + _check(question, packed) + packed
     text = base64.urlsafe_b64encode(whole).rstrip(b"=").decode()
     return text if len(text) <= MOST_LETTERS else None

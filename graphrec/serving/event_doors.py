@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import Field
 
 from graphrec.serving.bodies import read_json, several_in
@@ -62,7 +62,7 @@ def add_event_doors(app: FastAPI, service: Service, limits: DoorSettings, guard:
             problems = [why for one in found.results for why in one.problems]
             first = problems[0]
             return problem(422, f"{first.field}: {first.rule} — it is {first.value}", problems[:20])
-        return JSONResponse(found.model_dump(exclude_none=True))
+        return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
 
     @app.delete(
         "/v1/users/{user_id:path}",

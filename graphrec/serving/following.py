@@ -31,11 +31,18 @@ class FollowingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     poll_s: float = Field(
-        0.05,
+        0.03,
         ge=0.001,
         le=60,
         description="Seconds between looks at the log while nobody pokes: what other processes "
         "append is seen that late.",
+    )
+    gather_s: float = Field(
+        0.01,
+        ge=0,
+        le=10,
+        description="Seconds between learning and looking at the log again: what comes meanwhile "
+        "is learnt together, which takes less time for each.",
     )
     most_entries: int = Field(
         1000, ge=1, le=100_000, description="Entries applied at once; readers see them together."
@@ -191,6 +198,7 @@ class Engine:
                 self._closed.wait(self._settings.retry_s)
                 continue
             self._age()
+            self._closed.wait(self._settings.gather_s)
             self._poked.wait(self._settings.poll_s)
 
     def _learn_next(self) -> int:

@@ -1,6 +1,6 @@
 """Who may come in: a key of the right scope, or everybody where there are no keys."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
@@ -9,27 +9,46 @@ from starlette.exceptions import HTTPException
 from graphrec.serving.admission import RateLimit
 from graphrec.serving.keys import SCOPES, Caller, KeyFile, Scope
 
-OPEN = Caller("open", frozenset(SCOPES))
-_CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="graphrec"'}
+OPEN: Final = Caller("open", frozenset(SCOPES))
+_HEADER: Final = "X-API-Key"
+_CHALLENGE: Final = {"WWW-Authenticate": 'ApiKey realm="graphrec"'}
 
 
-def guard(keys: KeyFile | None, scope: Scope, rate: RateLimit | None = None) -> Any:
-    """What lets a request in: a key in the header `X-API-Key`, of that scope, not too often."""
-    header = APIKeyHeader(
-        name="X-API-Key", auto_error=False, description="Made by `graphrec keys add`."
-    )
+class Gate:
+    """What lets a request in: a key in the header `X-API-Key`, of a scope, not too often."""
 
-    # In the event loop: looking a key up takes microseconds, and a thread may be long in coming.
-    async def caller(request: Request, key: Annotated[str | None, Depends(header)]) -> Caller:
-        found = OPEN if keys is None else keys.caller_of(key) if key else None
+    def __init__(self, keys: KeyFile | None, scope: Scope, rate: RateLimit | None = None) -> None:
+        """Ask for keys of `scope`; without `keys` everybody has it."""
+        self._keys, self._scope, self._rate = keys, scope, rate
+
+    def admit(self, request: Request) -> Caller:
+        """Who asks.
+
+        Raises:
+            HTTPException: 401, no key that somebody holds; 403, it does not reach so far; 429, it
+                has been used too often.
+        """
+        key = request.headers.get(_HEADER)
+        found = OPEN if self._keys is None else self._keys.caller_of(key) if key else None
         if found is None:
             raise HTTPException(
-                401, "no key, or one that nobody holds — header X-API-Key", _CHALLENGE
+                401, f"no key, or one that nobody holds — header {_HEADER}", _CHALLENGE
             )
-        if rate is not None:
-            rate.take(found.name, request.scope)
-        if not found.may(scope):
-            raise HTTPException(403, f"the key of {found.name!r} has no scope {scope!r}")
+        if self._rate is not None:
+            self._rate.take(found.name, request.scope)
+        if not found.may(self._scope):
+            raise HTTPException(403, f"the key of {found.name!r} has no scope {self._scope!r}")
         return found
 
-    return Depends(caller)
+    @property
+    def depends(self) -> Any:
+        """The gate as FastAPI's doors take it, which documents it."""
+        header = APIKeyHeader(
+            name=_HEADER, auto_error=False, description="Made by `graphrec keys add`."
+        )
+
+        # In the event loop: looking a key up takes microseconds, a thread may be long in coming.
+        async def caller(request: Request, _: Annotated[str | None, Depends(header)]) -> Caller:
+            return self.admit(request)
+
+        return Depends(caller)

@@ -82,6 +82,7 @@ class BoundedConfig(uvicorn.Config):
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=listen.idle_s,
             timeout_graceful_shutdown=listen.drain_s,
             h11_max_incomplete_event_size=listen.head_bytes,

@@ -16,11 +16,11 @@ def add_state_doors(app: FastAPI, service: Service, metrics: Metrics, guard: Any
     """Add health for everybody, and the rest behind `guard`."""
 
     @app.get("/health/live", summary="Whether the process answers", tags=["health"])
-    def live() -> dict[str, str]:
+    async def live() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get("/health/ready", summary="Whether slates know of new events", tags=["health"])
-    def ready() -> Response:
+    async def ready() -> Response:
         found = service.status()
         if not found.ready:
             return problem(503, found.failure or "not ready")
