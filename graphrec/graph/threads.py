@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Int64, Shaped
 Result = TypeVar("Result")
 
 
+@cache
 def available_threads() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 from graphrec.errors import DataError, UnknownIdError
 from graphrec.events.ids import IdMap, Key
@@ -13,6 +14,8 @@ from graphrec.serving.cursors import MOST_SHOWN, read_cursor, write_cursor
 from graphrec.serving.messages import ItemOut, ReasonOut, SlateOut
 
 MOST_WEIGHT: Final = 1000.0
+# Names of slates need not be secret, and asking the system for each takes longer.
+_RANDOM: Final = Random()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,12 @@ class Page:
         if len(items) == self.request.k:
             following = write_cursor(self.about, [*self.shown, *(one.item_id for one in items)])
         return SlateOut.model_validate(
-            {"slate_id": str(uuid4()), "items": items, "next_cursor": following, **told}
+            {
+                "slate_id": str(UUID(int=_RANDOM.getrandbits(128), version=4)),
+                "items": items,
+                "next_cursor": following,
+                **told,
+            }
         )
 
 

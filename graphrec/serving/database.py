@@ -107,6 +107,10 @@ class Database:
         except sqlite3.Error as error:
             raise self._fault(error, doing) from error
 
+    def stamp(self) -> object:
+        """Another value after every commit; None of a PostgreSQL server."""
+        return None if self._file is None else self._file.stamp()
+
     def open(self) -> str:
         """Find the log, or create it.
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ from graphrec.serving.learning import Learning
 from graphrec.serving.state import LiveState
 
 _LOG = logging.getLogger(__name__)
+_GLANCE_S: Final = 0.01
 
 
 class ReadLog(Protocol):
@@ -23,6 +24,14 @@ class ReadLog(Protocol):
 
     def read(self, after_seq: int = 0, limit: int = 1000) -> Sequence[LoggedEntry]:
         """Entries behind a number, in order."""
+
+
+@runtime_checkable
+class StampedLog(Protocol):
+    """A log that can tell in no time whether it may hold more than before."""
+
+    def stamp(self) -> object:
+        """Another value after every append, whoever made it; None: it cannot tell."""
 
 
 class FollowingSettings(BaseModel):
@@ -189,6 +198,7 @@ class Engine:
     def _follow(self) -> None:
         while not self._closed.is_set():
             self._poked.clear()
+            stamp = self._stamp()
             try:
                 self.catch_up()
                 self.failure = None
@@ -199,7 +209,19 @@ class Engine:
                 continue
             self._age()
             self._closed.wait(self._settings.gather_s)
-            self._poked.wait(self._settings.poll_s)
+            self._wait_for_more(stamp)
+
+    def _stamp(self) -> object:
+        return self._log.stamp() if isinstance(self._log, StampedLog) else None
+
+    def _wait_for_more(self, stamp: object) -> None:
+        """Wait until somebody pokes, the log's stamp is another one, or it is time to look."""
+        end = time.monotonic() + self._settings.poll_s
+        while (left := end - time.monotonic()) > 0:
+            if self._poked.wait(left if stamp is None else min(left, _GLANCE_S)):
+                return
+            if stamp is not None and self._stamp() != stamp:
+                return
 
     def _learn_next(self) -> int:
         with self._changing:

@@ -50,48 +50,61 @@ class Learning:
             entries: In order, at least one.
         """
         changes: list[tuple[int, Change]] = []
-        for entry in entries:
+        with self._states.read() as state:
+            read = [self._change(entry, state) for entry in entries]
+        for entry, change in zip(entries, read, strict=True):
             if entry.kind == "user_deleted":
                 self._learn_changes(changes)
                 changes = []
                 self._forget(entry.key)
-            elif (change := self._change(entry)) is not None:
+            elif change is not None:
                 changes.append((entry.seq, change))
-        self._learn_changes(changes)
         self._count_impressions(entries)
         last_seq = entries[-1].seq
-        self._states.change(lambda state: setattr(state, "seq", last_seq))
+        self._learn_changes(changes, last_seq)
         self.seq = last_seq
 
     def age(self, now_s: int) -> None:
         """Let time pass, UTC seconds, though nothing happened."""
         self._states.change(lambda state: state.advance(now_s), _twin)
 
-    def _change(self, entry: LoggedEntry) -> Change | None:
+    def _change(self, entry: LoggedEntry, state: LiveState) -> Change | None:
         """What an entry changes, if it can be learnt."""
         try:
             change = change_of(entry)
             if change is not None:
-                with self._states.read() as state:
-                    state.refuse([change])
+                state.refuse([change])
         except (GraphrecError, ValueError, KeyError, TypeError) as error:
             self._skip(entry.seq, error)
             return None
         return change
 
-    def _learn_changes(self, changes: Sequence[tuple[int, Change]]) -> None:
-        """Learn changes together; where that fails, halves of them, down to the one that fails."""
-        if not changes:
+    def _learn_changes(self, changes: Sequence[tuple[int, Change]], seq: int | None = None) -> None:
+        """Learn changes together; where that fails, halves of them, down to the one that fails.
+
+        Args:
+            changes: With the numbers of their entries.
+            seq: Number up to which all is known then; None: that is not so yet.
+        """
+        if not changes and seq is None:
             return
+
+        def learn(state: LiveState) -> None:
+            if changes:
+                state.apply([one for _, one in changes])
+            if seq is not None:
+                state.seq = seq
+
         try:
-            self._states.change(lambda state: state.apply([one for _, one in changes]), _twin)
+            self._states.change(learn, _twin)
         except Exception as error:  # noqa: BLE001 — one change must not stop all that follow
             if len(changes) == 1:
                 self._skip(changes[0][0], error)
+                self._learn_changes([], seq)
                 return
             middle = len(changes) // 2
             self._learn_changes(changes[:middle])
-            self._learn_changes(changes[middle:])
+            self._learn_changes(changes[middle:], seq)
 
     def _count_impressions(self, entries: Sequence[LoggedEntry]) -> None:
         """Learn what was shown; counts are the same whether that is before or after the events."""

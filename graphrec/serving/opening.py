@@ -1,6 +1,7 @@
 """Settings become a running engine: a log that is followed, a state, a door."""
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -134,6 +135,8 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
         # A full collection over all that a state holds stops a process for 0.1 s.
         gc.collect()
         gc.freeze()
+        # What learns lets what answers go on after 0.5 ms instead of 5.
+        sys.setswitchinterval(0.0005)
         yield Opened(app, engine, models.in_use, n_replayed)
 
 

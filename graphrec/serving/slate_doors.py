@@ -22,7 +22,8 @@ _PATH_ID: Final[TypeAdapter[str]] = TypeAdapter(PathId)
 # Python makes one slate at a time but for its kernels.
 _THREADS: Final = 2
 _SHORT_S: Final = 0.004
-_WEIGHT: Final = 0.05
+_WEIGHT: Final = 0.2
+_EVERY: Final = 16
 
 
 class SlateDoors:
@@ -38,6 +39,7 @@ class SlateDoors:
         self._service, self._gate, self._at_once = service, gate, at_once
         self._threads = ThreadPoolExecutor(_THREADS, "slates")
         self._usual_s = 0.0
+        self._n_made = 0
 
     async def of_user(self, request: Request) -> Response:
         """A user's slate."""
@@ -62,9 +64,13 @@ class SlateDoors:
 
     async def _made(self, make: Callable[[], SlateOut]) -> Response:
         def body() -> str:
-            began = time.perf_counter()
+            self._n_made += 1
+            if self._n_made % _EVERY:
+                return make().model_dump_json()
+            # Of its own time: on a busy machine the clock would say that all slates are long.
+            began = time.thread_time()
             made = make().model_dump_json()
-            self._usual_s += _WEIGHT * (time.perf_counter() - began - self._usual_s)
+            self._usual_s += _WEIGHT * (time.thread_time() - began - self._usual_s)
             return made
 
         with self._at_once.place():

@@ -17,8 +17,17 @@ class SqliteFile:
 
     def __init__(self, path: Path, lock_timeout_s: float) -> None:
         self.path = path.absolute()
+        self._write_ahead_log = Path(f"{self.path}-wal")
         self._lock_timeout_s = lock_timeout_s
         self._inode: tuple[int, int] | None = None
+
+    def stamp(self) -> object:
+        """Another value after every commit, which writes to the write-ahead log; None: no log."""
+        try:
+            found = self._write_ahead_log.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
 
     def connect(self) -> sqlite3.Connection:
         """A new connection; creates the file only where none was opened before.

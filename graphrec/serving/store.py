@@ -172,6 +172,13 @@ class EntryLog:
             yield chunk
             after_seq = chunk[-1].seq
 
+    def stamp(self) -> object:
+        """Another value after every append, whoever made it; None where that cannot be told.
+
+        Takes microseconds, so that who follows a log need not read it to find nothing.
+        """
+        return self._database.stamp()
+
     def newest(self, kind: EntryKind, limit: int) -> list[Entry]:
         """The newest entries of one kind, newest first.
 
