@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from graphrec import terminal
 from graphrec.errors import SettingsError
-from graphrec.serve_worker import APP, ServeOptions, prepared, settings_of_server, start_of
+from graphrec.serve_worker import APP, ServeOptions, bundled, prepared, settings_of_server, start_of
 
 if TYPE_CHECKING:
     from graphrec.serving.opening import ServeSettings
@@ -77,8 +78,7 @@ def serve(
 
     given = {"data": data, "pipeline": pipeline, "keys": keys, "host": host, "port": port}
     given |= {"workers": workers, "log.url": log, "store.folder": store}
-    said = {name: str(value) for name, value in given.items() if value is not None}
-    options = ServeOptions(None if settings is None else str(settings), said, quiet)
+    options = _options(settings, given, quiet=quiet)
     chosen = settings_of_server(options)
     _refuse_unclear_door(chosen, open_door=open_door)
     if check:
@@ -97,6 +97,43 @@ def serve(
             terminal.aside().print(server.words, address, sep="\n", soft_wrap=True)
             log_as_json(logging.WARNING if quiet else logging.INFO)
             listen(server.app, bound, chosen.listen)
+
+
+def bundle(
+    name: Annotated[str, typer.Argument(help="What to call it, such as its date.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", help="Log the server started from; default the demo world."),
+    ] = None,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option("--pipeline", "-p", help="File of a pipeline; by default walks."),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", "-s", help="File of the server's settings.")
+    ] = None,
+    log: Annotated[str | None, typer.Option("--log", help="URL of the durable log.")] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Folder of bundles and snapshots.")
+    ] = None,
+) -> None:
+    """Train a pipeline on the data and on what a server's log says since, for it to put to use.
+
+    The server may run meanwhile. POST /v1/admin/reload puts the bundle to use, rollback goes back.
+
+    [bold]Example[/]
+
+      graphrec bundle 2026-11-25 --data my-log --pipeline mine.yaml
+    """
+    _refuse_missing_packages()
+    given = {"data": data, "pipeline": pipeline, "log.url": log, "store.folder": store}
+    options = _options(settings, given, quiet=True)
+    terminal.out().print(escape(bundled(name, options)), soft_wrap=True)
+
+
+def _options(settings: Path | None, given: Mapping[str, object], *, quiet: bool) -> ServeOptions:
+    said = {name: str(value) for name, value in given.items() if value is not None}
+    return ServeOptions(None if settings is None else str(settings), said, quiet)
 
 
 def replay(

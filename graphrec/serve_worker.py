@@ -103,6 +103,33 @@ def start_of(settings: "ServeSettings") -> "Start":
     return Start(name, f"{data} by {file or 'walks'}", learn)
 
 
+def bundled(name: str, options: ServeOptions) -> str:
+    """Train a bundle on the server's data and log, and keep it in its store; what was done.
+
+    Raises:
+        GraphrecError: It cannot be trained or kept.
+    """
+    from graphrec.experiment import demonstration
+    from graphrec.experiment.opening import fit_pipeline_file, open_dataset
+    from graphrec.serving.bundling import train_bundle
+    from graphrec.serving.state_store import StateStore
+    from graphrec.serving.store import EntryLog
+
+    settings = settings_of_server(options)
+    data = settings.data or demonstration.demo_folder(None)
+    store = StateStore(settings.store)
+    store.refuse_name(name)
+    with EntryLog(settings.log) as log:
+        place, seq = train_bundle(
+            name,
+            open_dataset(data),
+            lambda dataset: fit_pipeline_file(dataset, settings.pipeline),
+            log,
+            store,
+        )
+    return f"{place}: {data} by {settings.pipeline or 'walks'}, entries of the log up to {seq}"
+
+
 def prepared(options: ServeOptions) -> str:
     """Open all once in a process of its own, so that workers find a state; what was found.
 

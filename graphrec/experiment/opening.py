@@ -169,9 +169,22 @@ def open_pipeline_file(
         SettingsError: A setting is wrong, or the slate names somebody unknown.
         SnapshotError: A snapshot is damaged.
     """
+    dataset = read_bundle(data)[0] if is_snapshot(data) else open_dataset(data, columns)
+    return fit_pipeline_file(dataset, file, at_s)
+
+
+def fit_pipeline_file(dataset: Dataset, file: Path | None, at_s: int | None = None) -> Pipeline:
+    """A pipeline by a file of its own on a data set; see `open_pipeline_file`.
+
+    Args:
+        dataset: The log.
+        file: As there; None is walks.
+        at_s: The moment, UTC seconds; None is just after the log's last event.
+    """
+    if file is None:
+        return fit_pipeline(dataset, WalkMethod(), at_s)
     settings = settings_of(PipelineFile, read_yaml(file), str(file))
     method = with_weights_beside(settings.pipeline, file.resolve().parent)
-    dataset = read_bundle(data)[0] if is_snapshot(data) else open_dataset(data, columns)
     return fit_pipeline(dataset, method, at_s, settings.slate)
 
 

@@ -16,7 +16,7 @@ from graphrec.serving.learning import Learning
 from graphrec.serving.state import LiveState
 
 _LOG = logging.getLogger(__name__)
-_GLANCE_S: Final = 0.01
+_GLANCE_S: Final = 0.005
 
 
 class ReadLog(Protocol):
@@ -47,7 +47,7 @@ class FollowingSettings(BaseModel):
         "append is seen that late.",
     )
     gather_s: float = Field(
-        0.01,
+        0.008,
         ge=0,
         le=10,
         description="Seconds between learning and looking at the log again: what comes meanwhile "

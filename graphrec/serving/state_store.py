@@ -72,6 +72,14 @@ class StateStore:
         """Names of the bundles, in alphabetical order."""
         return sorted(path.name for path in self._bundles.iterdir() if _is_name(path.name))
 
+    def refuse_name(self, name: str) -> None:
+        """Check that a bundle may be called so.
+
+        Raises:
+            SettingsError: It may not.
+        """
+        _checked(name)
+
     def has_bundle(self, name: str) -> bool:
         """Whether there is a bundle of that name."""
         return _is_name(name) and (self._bundles / name).is_dir()
