@@ -15,7 +15,7 @@ from graphrec.serving.messages import ItemOut, ReasonOut, SlateOut
 
 MOST_WEIGHT: Final = 1000.0
 # Names of slates need not be secret, and asking the system for each takes longer.
-_RANDOM: Final = Random()
+_RANDOM: Final = Random()  # nosec B311 - see above
 
 
 @dataclass(frozen=True, slots=True)
