@@ -113,6 +113,16 @@ class Catalogue:
         return self._n_events[: self.n_items]
 
     @property
+    def said(self) -> Mapping[int, ItemDescription]:
+        """What was said of items since the table, by row; not to be changed."""
+        return self._said
+
+    @property
+    def first_table(self) -> pl.DataFrame:
+        """The table that the catalogue started from, names as lists without gaps."""
+        return self._table
+
+    @property
     def n_deleted(self) -> int:
         """Items that are not to be shown."""
         return self._n_deleted

@@ -40,7 +40,6 @@ from graphrec.pipeline.asking import asked_arranger, asked_ranker, objectives_of
 from graphrec.pipeline.describing import ItemWords
 from graphrec.pipeline.explaining import PastNames, Recommendation, Watched, effects_of
 from graphrec.pipeline.notes import Notes
-from graphrec.pipeline.objectives import WatchCounts
 from graphrec.pipeline.parts import Parts
 from graphrec.pipeline.refusing import refuse_lost, without_refused
 from graphrec.pipeline.request import Request
@@ -105,8 +104,6 @@ class Pipeline:
         known = watched.take(watched.time_s < self.cut_s)
         self._history = LiveHistory(known)
         self.catalogue = Catalogue(dataset, known)
-        self._counts = WatchCounts()
-        self._counts.absorb(known)
 
     @property
     def parts(self) -> Parts:
@@ -163,8 +160,8 @@ class Pipeline:
         if not request.objectives and request.diversity is None and not request.shown_before:
             return self._answered(queries, request)
         asked = copy.copy(self)
-        asked._ranker = asked_ranker(self._ranker, request, self.dataset, self._counts)
-        asked._arranger = asked_arranger(self._arranger, request, self.dataset)
+        asked._ranker = asked_ranker(self._ranker, request, self.catalogue)
+        asked._arranger = asked_arranger(self._arranger, request, self.catalogue)
         return asked._answered(queries, request)
 
     def _answered(self, queries: Queries, request: Request) -> Slate:
@@ -201,7 +198,6 @@ class Pipeline:
             self._fallback.absorb(events)
         self._history.absorb(events)
         self.catalogue.absorb(events)
-        self._counts.absorb(events)
         if len(events):
             self.cut_s = max(self.cut_s, int(events.time_s.max()) + 1)
 

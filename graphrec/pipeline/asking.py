@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
-import polars as pl
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError
-from graphrec.events.dataset import Dataset
+from graphrec.events.catalogue import Catalogue
 from graphrec.pipeline.item_names import facts_of
-from graphrec.pipeline.objectives import DEFAULT_WEIGHTS, WatchCounts, WeighingRanker
+from graphrec.pipeline.objectives import DEFAULT_WEIGHTS, WeighingRanker
 from graphrec.pipeline.request import Request
 from graphrec.slate.mmr import MmrSettings, order_by_mmr
 from graphrec.slate.relevance import scale_relevance
@@ -43,9 +42,7 @@ def objectives_of(ranker: Ranker | None) -> dict[str, float]:
     return {**own, **{name: w for name, w in DEFAULT_WEIGHTS.items() if name not in own}}
 
 
-def asked_ranker(
-    ranker: Ranker | None, request: Request, dataset: Dataset, counts: WatchCounts
-) -> Ranker | None:
+def asked_ranker(ranker: Ranker | None, request: Request, catalogue: Catalogue) -> Ranker | None:
     """The ranker by the weights that a request names; the same one where they change nothing.
 
     Raises:
@@ -63,11 +60,11 @@ def asked_ranker(
     if len(changed) == len(of_model):
         return ranker
     untrained = {name: w for name, w in {**weights, **changed}.items() if name not in own}
-    return WeighingRanker(ranker, untrained, dataset.items, counts)
+    return WeighingRanker(ranker, untrained, catalogue)
 
 
 def asked_arranger(
-    arranger: Arranger | None, request: Request, dataset: Dataset
+    arranger: Arranger | None, request: Request, catalogue: Catalogue
 ) -> Arranger | None:
     """The arranger by the diversity and the page that a request names.
 
@@ -76,7 +73,7 @@ def asked_arranger(
     """
     diversity, n_before = request.diversity, len(request.shown_before)
     if arranger is None:
-        return NamesArranger(dataset.items, diversity) if diversity else None
+        return NamesArranger(catalogue, diversity) if diversity else None
     if isinstance(arranger, _Askable):
         if diversity is None and not n_before:
             return arranger
@@ -94,15 +91,15 @@ def _own_objectives(ranker: object) -> Mapping[str, float]:
 
 
 class NamesArranger:
-    """Makes diverse slates by publishers and keywords as the items table tells them now.
+    """Makes diverse slates by publishers and keywords as they are told now.
 
     For pipelines without an arranger: it keeps nothing, and looks up the candidates alone. By
     maximal marginal relevance, relevance scaled from 0 (the last candidate) to 1 (the first).
     """
 
-    def __init__(self, items: pl.DataFrame, diversity: float) -> None:
-        """Know the table, and the weight of unlikeness in (0, 1]."""
-        self._items = items
+    def __init__(self, catalogue: Catalogue, diversity: float) -> None:
+        """Know the items, and the weight of unlikeness in (0, 1]."""
+        self._catalogue = catalogue
         self._diversity = diversity
 
     def arrange(self, queries: Queries, candidates: Candidates, k: int) -> Slate:
@@ -116,7 +113,7 @@ class NamesArranger:
                 notes["no candidates"] = None
                 continue
             similarity = ItemSimilarity(
-                facts_of(self._items, candidates.item_row[query][real]), _BY_NAMES
+                facts_of(self._catalogue, candidates.item_row[query][real]), _BY_NAMES
             )
             order = np.arange(len(real))
             if similarity.is_known:

@@ -19,14 +19,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import polars as pl
 from jaxtyping import Float64, Int32, Int64
 
 from graphrec.arrays import DAY_S, NEVER_S, NO_ROW
 from graphrec.errors import DataError
+from graphrec.events.catalogue import COLUMNS, Catalogue
 from graphrec.pipeline.item_names import coded_names
 from graphrec.slate.relevance import scale_relevance
-from graphrec.stages import Candidates, Interactions, Queries, Ranker
+from graphrec.stages import Candidates, Queries, Ranker
 
 DEFAULT_WEIGHTS: Final[Mapping[str, float]] = {
     "relevance": 1.0,
@@ -38,37 +38,6 @@ HALF_LIFE_DAYS: Final = 7.0
 _PAST_READ: Final = 50
 
 
-class WatchCounts:
-    """How often each item was watched, and when first: kept up as events are absorbed."""
-
-    def __init__(self) -> None:
-        """Start without any watch."""
-        self.n_watched: Int64[np.ndarray, " items"] = np.zeros(0, np.int64)
-        self.first_s: Int64[np.ndarray, " items"] = np.zeros(0, np.int64)
-
-    def absorb(self, events: Interactions) -> None:
-        """Count events, in whatever order they arrive."""
-        more = max(events.n_items - len(self.n_watched), 0)
-        if more:
-            self.n_watched = np.pad(self.n_watched, (0, more))
-            self.first_s = np.pad(self.first_s, (0, more), constant_values=NEVER_S)
-        self.n_watched += np.bincount(events.item_row, minlength=len(self.n_watched))
-        np.minimum.at(self.first_s, events.item_row, events.time_s)
-
-    def read(
-        self, item_row: Int32[np.ndarray, " some"]
-    ) -> tuple[Int64[np.ndarray, " some"], Int64[np.ndarray, " some"]]:
-        """Watches and first watch (UTC seconds, `NEVER_S` without any) of items."""
-        known = item_row < len(self.n_watched)
-        at = np.where(known, item_row, 0)
-        if not len(self.n_watched):
-            return np.zeros(len(at), np.int64), np.full(len(at), NEVER_S, np.int64)
-        return (
-            np.where(known, self.n_watched[at], 0),
-            np.where(known, self.first_s[at], NEVER_S),
-        )
-
-
 class WeighingRanker:
     """Orders candidates by objectives that need no training, behind another ranker or none."""
 
@@ -76,21 +45,18 @@ class WeighingRanker:
         self,
         ranker: Ranker | None,
         weights: Mapping[str, float],
-        items: pl.DataFrame,
-        counts: WatchCounts,
+        catalogue: Catalogue,
     ) -> None:
         """Join a ranker and weights.
 
         Args:
             ranker: Says what is relevant; None: the source does.
             weights: Of the objectives named in `DEFAULT_WEIGHTS`; those left out weigh nothing.
-            items: The items table: `publisher`, `keywords`, `published_s`, as far as it has them.
-            counts: Watches of items.
+            catalogue: Names, dates and watches of items.
         """
         self._ranker = ranker
         self._weights = weights
-        self._items = items
-        self._counts = counts
+        self._catalogue = catalogue
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
         """The same candidates by their value, best first, ties as they were ranked."""
@@ -121,7 +87,9 @@ class WeighingRanker:
                 case "freshness":
                     term = self._freshness(item, int(queries.time_s[query]))
                 case "popularity":
-                    n_watched = np.log1p(self._counts.read(item)[0])
+                    n_events = self._catalogue.n_events
+                    known = np.where(item < len(n_events), item, 0)
+                    n_watched = np.where(item < len(n_events), np.log1p(n_events[known]), 0.0)
                     term = n_watched / max(n_watched.max(), 1e-12)
                 case "novelty":
                     term = self._novelty(item, queries.history_item[queries.history(query)])
@@ -133,12 +101,9 @@ class WeighingRanker:
     def _freshness(
         self, item: Int32[np.ndarray, " found"], now_s: int
     ) -> Float64[np.ndarray, " found"]:
-        since_s = self._counts.read(item)[1]
-        if "published_s" in self._items.columns:
-            inside = np.flatnonzero(item < len(self._items))
-            given = self._items["published_s"][item[inside]].cast(pl.Int64)
-            told = given.fill_null(NEVER_S).to_numpy()
-            since_s[inside] = np.where(told == NEVER_S, since_s[inside], told)
+        published_s = self._catalogue.published_s
+        known = item < len(published_s)
+        since_s = np.where(known, published_s[np.where(known, item, 0)], NEVER_S)
         age_days = np.maximum(now_s - since_s, 0) / DAY_S
         return np.where(since_s == NEVER_S, 0.0, 2.0 ** (-age_days / HALF_LIFE_DAYS))
 
@@ -147,8 +112,8 @@ class WeighingRanker:
     ) -> Float64[np.ndarray, " found"]:
         newest = past[:_PAST_READ]
         n_new, n_names = np.zeros(len(item)), np.zeros(len(item))
-        for column in ("publisher", "keywords"):
-            ptr, name = coded_names(self._items, column, np.concatenate([newest, item]))
+        for column in COLUMNS:
+            ptr, name = coded_names(self._catalogue, column, np.concatenate([newest, item]))
             start = ptr[len(newest)]
             own, count = name[start:], np.diff(ptr[len(newest) :])
             is_new = ~np.isin(own, name[:start])

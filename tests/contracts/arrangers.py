@@ -1,11 +1,12 @@
 """Every arranger, by what it is asked to do, for the suite of laws all of them obey."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import polars as pl
 
+from graphrec.events.catalogue import Catalogue
 from graphrec.pipeline.asking import NamesArranger
 from graphrec.slate.arranger import SlateArranger
 from graphrec.slate.demotion import DemotionSettings, ShownMemory
@@ -17,6 +18,7 @@ from graphrec.slate.settings import SlateSettings
 from graphrec.slate.similarity import SimilaritySettings
 from graphrec.stages import Arranger
 from tests.slate.catalogue import drawn_facts
+from tests.worlds import small_dataset
 
 N_ITEMS = 30
 TIME_S = 1_000_000
@@ -59,14 +61,16 @@ class ArrangerCase:
 
 @dataclass(frozen=True)
 class NamesCase:
-    """The arranger of pipelines without one, which reads the items table."""
+    """The arranger of pipelines without one, which reads the catalogue."""
 
     label: str
-    items: pl.DataFrame
+    column: Mapping[str, list[Any]]
     pinned: frozenset[int] = frozenset()
 
     def make(self) -> Arranger:
-        return NamesArranger(self.items, 0.6)
+        keys = [f"i{row}" for row in range(N_ITEMS)]
+        data = small_dataset([(1, "u", key) for key in keys], {"item_id": keys, **self.column})
+        return NamesArranger(Catalogue(data, data.log.interactions()), 0.6)
 
 
 def _case(label: str, facts: Callable[[], ItemFacts] = lambda: drawn_facts(2), **settings):
@@ -123,6 +127,6 @@ ARRANGERS = [
         _case("asked, drawn", diversity="dpp", exploration=explore(method="softmax")), diversity=0.2
     ),
     replace(_case("asked, fewer known", lambda: drawn_facts(2, 12)), diversity=1.0),
-    NamesCase("names", pl.DataFrame({"publisher": [["P"], ["Q"], None] * 8})),
-    NamesCase("no names", pl.DataFrame({"title": ["T"] * N_ITEMS})),
+    NamesCase("names", {"publisher": ([["P"], ["Q"], None] * N_ITEMS)[:N_ITEMS]}),
+    NamesCase("no names", {"title": ["T"] * N_ITEMS}),
 ]

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 
 from graphrec.errors import DataError
+from graphrec.events.catalogue import Catalogue, ItemDescription
 from graphrec.pipeline import Pipeline, Request
 from graphrec.pipeline.item_names import coded_names, facts_of
-from graphrec.pipeline.objectives import WatchCounts, WeighingRanker
+from graphrec.pipeline.objectives import WeighingRanker
 from graphrec.pipeline.request import after_visit
 from graphrec.retrieval.filters import ItemFilters
 from graphrec.slate.arranger import SlateArranger
@@ -200,19 +200,6 @@ def test_objectives_of_the_ranker_are_weighed_by_the_ranker():
     assert shown(pipe, k=2, objectives={"low": 2.0, "freshness": 5.0}) == [2, 5]
 
 
-def test_counts_of_watches_are_the_same_in_any_batches():
-    events = watched([(3, 0, 2), (1, 1, 0), (5, 0, 2), (2, 1, 4)])
-    whole, parts = WatchCounts(), WatchCounts()
-    whole.absorb(events)
-    for at in (3, 0, 2, 1):
-        parts.absorb(events.take(slice(at, at + 1)))
-    rows = np.array([0, 1, 2, 3, 4, 9], np.int32)
-    n_watched, first_s = whole.read(rows)
-    assert n_watched.tolist() == [1, 0, 2, 0, 1, 0]
-    assert first_s[[0, 2, 4]].tolist() == [1, 3, 2]
-    assert all((a == b).all() for a, b in zip(whole.read(rows), parts.read(rows), strict=True))
-
-
 def test_the_pipeline_counts_what_it_absorbs():
     pipe = pipeline()
     for _ in range(9):
@@ -259,35 +246,49 @@ def test_a_visit_stands_before_the_history_a_second_before_the_question():
     assert after_visit(query, np.empty(0, np.int32)) is query
 
 
-def test_names_are_read_of_any_column_of_text_and_of_unknown_rows():
-    items = pl.DataFrame(
+def test_names_are_read_as_they_are_told_now_and_none_of_unknown_rows():
+    told = catalogue(
         {
-            "publisher": ["P", None, "Q"],
-            "keywords": [["x", None, "y"], None, ["y", "y"]],
-            "none": [None, None, None],
+            "item_id": ["a", "b", "c"],
+            "publisher": [["P"], [], ["Q"]],
+            "keywords": [["x", "y"], [], ["y", "y"]],
         }
     )
     rows = np.array([1, 0, 7, 2, 0, -1], np.int32)
 
     def names(column):
-        ptr, code = coded_names(items, column, rows)
+        ptr, code = coded_names(told, column, rows)
         return np.diff(ptr).tolist(), code.tolist()
 
     assert names("publisher") == ([0, 1, 0, 1, 1, 0], [0, 1, 0])
     assert names("keywords") == ([0, 2, 0, 2, 2, 0], [0, 1, 1, 1, 0, 1])
-    assert names("none") == names("colour") == ([0] * 6, [])
-    facts = facts_of(items, rows)
+    facts = facts_of(told, rows)
     assert facts.groups["publisher"].tolist() == [-1, 0, -1, 1, 0, -1]
     assert facts.keyword_ptr.tolist() == [0, 0, 2, 2, 4, 6, 6]
-    bare = facts_of(items, np.array([1], np.int32))
+    bare = facts_of(told, np.array([1], np.int32))
     assert bare.groups == {} and bare.keyword is None
+    # What is said live holds from then on, of new items, too.
+    told.put({1: ItemDescription(publishers=("Q",)), 7: ItemDescription(publishers=("P", "R"))})
+    assert names("publisher") == ([1, 1, 2, 1, 1, 0], [0, 1, 1, 2, 0, 1])
+    assert names("keywords") == ([0, 2, 0, 2, 2, 0], [0, 1, 1, 1, 0, 1])
+
+
+def catalogue(items=ITEMS):
+    data = small_dataset([(1, "u", key) for key in items["item_id"]], items)
+    return Catalogue(data, data.log.interactions())
 
 
 def test_a_ranker_that_weighs_returns_all_candidates_and_padding_last():
     source = Fixed([0, 1, 2], [3, 2, 1])
     found = source.retrieve(nobody(), 5, type("All", (), {"allowed": None}))
-    ranked = WeighingRanker(None, {"freshness": 1.0}, dataset().items, WatchCounts()).rank(
-        nobody(), found
-    )
+    ranked = WeighingRanker(None, {"freshness": 1.0}, catalogue()).rank(nobody(), found)
     assert ranked.item_row.tolist() == [[2, 0, 1, -1, -1]]
     assert ranked.score[0, 3:].tolist() == [-np.inf, -np.inf]
+
+
+def test_an_item_that_is_described_live_is_weighed_by_what_is_said():
+    pipe = pipeline()
+    fresh = {"relevance": 0.0, "freshness": 1.0}
+    assert shown(pipe, nobody(NOW), k=1, objectives=fresh) == [2]
+    pipe.describe_items({5: ItemDescription(published_s=NOW), 2: ItemDescription(published_s=1)})
+    assert shown(pipe, nobody(NOW), k=1, objectives=fresh) == [5]
