@@ -1,0 +1,94 @@
+"""Several processes answer on one port: each learns what any of them took, and none is missed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.serving.killing_servers import _call, _is_ready, write_log
+from tests.serving.test_serve_command import free_port
+
+
+def children_of(pid):
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {
+        int(child) for child in found if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
+    }
+
+
+@pytest.fixture
+def server(tmp_path):
+    data = write_log(tmp_path / "events.csv")
+    port = free_port()
+    words = ["--data", str(data), "--log", f"sqlite:///{tmp_path}/log.sqlite", "--open", "--quiet"]
+    words += ["--store", f"{tmp_path}/state", "--workers", "2", "--port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "graphrec", "serve", *words], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: workers(port) == 2, process)
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def workers(port):
+    if not _is_ready(port):
+        return 0
+    return _call(port, "/v1/admin/overview")["workers"]
+
+
+def wait_for(holds, process, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_workers_share_a_port_learn_from_each_other_and_are_replaced(server):
+    process, port = server
+    event = {"event_id": "e1", "event_type": "watch", "user_id": "ann", "item_id": "i1"}
+    seq = _call(port, "/v1/events", event)["seq"]
+    deadline = time.monotonic() + 5
+    # Each call is a connection of its own, which either of them may take.
+    while any(_call(port, "/v1/users/u1/recommendations")["seq"] < seq for _ in range(20)):
+        assert time.monotonic() < deadline
+    before = children_of(process.pid)
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    wait_for(lambda: len(children_of(process.pid) - before) == 1, process)
+    wait_for(lambda: workers(port) == 2, process)
+    told = [_call(port, "/v1/users/ann/history")["items"] for _ in range(10)]
+    assert all([one["item_id"] for one in items] == ["i1"] for items in told)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_bundle_is_put_to_use_by_every_worker(server, tmp_path):
+    process, port = server
+    words = ["--data", str(tmp_path / "events.csv"), "--log", f"sqlite:///{tmp_path}/log.sqlite"]
+    words += ["--store", f"{tmp_path}/state"]
+    made = subprocess.run(
+        [sys.executable, "-m", "graphrec", "bundle", "second", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "bundles/second" in made.stdout
+    assert _call(port, "/v1/admin/reload", {"bundle": "second"})["bundle"] == "second"
+    wait_for(
+        lambda: {_call(port, "/v1/admin/bundles")["in_use"] for _ in range(20)} == {"second"},
+        process,
+        seconds=30,
+    )
+    assert json.dumps(_call(port, "/v1/admin/bundles")["failure"]) == "null"
