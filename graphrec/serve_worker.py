@@ -3,12 +3,15 @@
 import json
 import logging
 import os
+import signal
+import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from graphrec import terminal
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 APP: Final = "graphrec.serve_worker:make_app"
 _OPTIONS: Final = "GRAPHREC_SERVE_OPTIONS"
+_LOOK_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ def make_app() -> "FastAPI":
 
     options = ServeOptions.from_environment()
     log_as_json(logging.WARNING if options.quiet else logging.INFO)
+    Thread(target=_end_with, args=(os.getppid(),), name="parent", daemon=True).start()
     settings = settings_of_server(options)
     closing = ExitStack()
     server = closing.enter_context(opened(start_of(settings), settings))
@@ -171,3 +176,10 @@ def make_app() -> "FastAPI":
 
     server.app.router.lifespan_context = life
     return server.app
+
+
+def _end_with(parent: int) -> None:
+    """End in order once the process that started this one is gone, killed or not."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    signal.raise_signal(signal.SIGTERM)

@@ -92,3 +92,21 @@ def test_a_bundle_is_put_to_use_by_every_worker(server, tmp_path):
         seconds=30,
     )
     assert json.dumps(_call(port, "/v1/admin/bundles")["failure"]) == "null"
+
+
+def test_workers_end_when_the_process_that_started_them_is_killed(server):
+    process, port = server
+    left = children_of(process.pid)
+    process.kill()
+    deadline = time.monotonic() + 20
+    while any(is_alive(pid) for pid in left):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not _is_ready(port)
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
