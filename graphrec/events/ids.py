@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -35,7 +35,7 @@ class IdMap:
         self._n_forgotten = 0
         self._row_by_key: dict[Key, int] | None = None
         # Looking one key up in the series takes 2 us.
-        self._key_by_row: list[Key] | None = None
+        self._key_by_row: list[Key | None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the rows by key, which follow from the keys."""
@@ -79,8 +79,9 @@ class IdMap:
     def key(self, row: int) -> Key:
         """The key of one row."""
         keys = self._keys_by_row()
-        found: Key = keys[row] if row < len(keys) else self._added[row - len(keys)]
-        return found
+        found = keys[row] if row < len(keys) else self._added[row - len(keys)]
+        # The key of a row that was forgotten is None; nobody is asked for it.
+        return cast(Key, found)
 
     def row(self, key: Key) -> int:
         """The row of one key; a number given as text matches an integer key.
@@ -180,7 +181,7 @@ class IdMap:
             return rows.get(int(key)) if _INTEGER.fullmatch(key) else None
         return rows.get(str(key)) if found is None and isinstance(key, int) else found
 
-    def _keys_by_row(self) -> list[Key]:
+    def _keys_by_row(self) -> list[Key | None]:
         if self._key_by_row is None:
             self._key_by_row = self._settled.to_list()
         return self._key_by_row

@@ -169,8 +169,9 @@ def open_pipeline_file(
         SettingsError: A setting is wrong, or the slate names somebody unknown.
         SnapshotError: A snapshot is damaged.
     """
+    method, slate = _read_pipeline_file(file)
     dataset = read_bundle(data)[0] if is_snapshot(data) else open_dataset(data, columns)
-    return fit_pipeline_file(dataset, file, at_s)
+    return fit_pipeline(dataset, method, at_s, slate)
 
 
 def fit_pipeline_file(dataset: Dataset, file: Path | None, at_s: int | None = None) -> Pipeline:
@@ -183,9 +184,13 @@ def fit_pipeline_file(dataset: Dataset, file: Path | None, at_s: int | None = No
     """
     if file is None:
         return fit_pipeline(dataset, WalkMethod(), at_s)
+    method, slate = _read_pipeline_file(file)
+    return fit_pipeline(dataset, method, at_s, slate)
+
+
+def _read_pipeline_file(file: Path) -> tuple[Method, NamedSlate]:
     settings = settings_of(PipelineFile, read_yaml(file), str(file))
-    method = with_weights_beside(settings.pipeline, file.resolve().parent)
-    return fit_pipeline(dataset, method, at_s, settings.slate)
+    return with_weights_beside(settings.pipeline, file.resolve().parent), settings.slate
 
 
 def follow_graph(

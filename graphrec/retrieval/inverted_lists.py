@@ -72,8 +72,7 @@ class InvertedLists:
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything, with what FAISS knows as bytes."""
-        kept = {name: value for name, value in vars(self).items() if name != "_faiss"}
-        return {**kept, "_index": self._faiss.serialize_index(self._index)}
+        return {**vars(self), "_index": import_faiss().serialize_index(self._index)}
 
     def __setstate__(self, kept: Mapping[str, Any]) -> None:
         """Read the bytes.
@@ -83,9 +82,8 @@ class InvertedLists:
             SnapshotError: They are no index of FAISS.
         """
         vars(self).update(kept)
-        self._faiss = import_faiss()
         try:
-            self._index = self._faiss.deserialize_index(kept["_index"])
+            self._index = import_faiss().deserialize_index(kept["_index"])
         except RuntimeError as error:
             raise SnapshotError("the lists of a vector index are damaged") from error
 

@@ -40,6 +40,8 @@ def operations(house):
     return [one.ok() for one in schema.get_all_operations()]
 
 
+# Schemathesis draws by the `random` module, which Hypothesis would rather it did not.
+@pytest.mark.filterwarnings("ignore:Do not use the")
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
 def test_every_door_answers_as_its_document_says(house, mode):
     checks = [CHECKS.get_one(name) for name in CHECKS.get_all_names() if name not in NOT_PROMISED]
