@@ -112,10 +112,14 @@ def file_sha256(path: Path) -> str:
 
 
 def _fill(folder: Path, snapshot: Snapshot) -> None:
+    # Synced one by one: what is dirty all at once holds up whoever else syncs to the disk, such as
+    # a log that acknowledges events.
     for name, array in snapshot.arrays.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        _sync(folder / f"{name}.npy")
     for name, table in snapshot.tables.items():
         table.write_parquet(folder / f"{name}.parquet")
+        _sync(folder / f"{name}.parquet")
     manifest = {
         "format_version": FORMAT_VERSION,
         "cut_s": snapshot.cut_s,
@@ -124,9 +128,12 @@ def _fill(folder: Path, snapshot: Snapshot) -> None:
         "sha256": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    _sync(folder / MANIFEST)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _put_in_place(fresh: Path, folder: Path) -> None:
