@@ -1,7 +1,7 @@
 """Servers killed under load, each at a random moment: what is lost, doubled or known differently.
 
 `graphrec serve` keeps a snapshot every second while three threads tell of events; it is killed by
-SIGKILL within 1.5 s of being ready and started again on the same log and store. At the end what
+SIGKILL within 4 s of being ready and started again on the same log and store. At the end what
 snapshot and log lead to is compared with a batch build of the log. Run:
 `python -m benchmarks.serve_kills --kills 100`.
 """

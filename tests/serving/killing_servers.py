@@ -71,7 +71,7 @@ def kill_servers(url: str, folder: Path, n_rounds: int, seed: int = 0) -> Server
     acknowledged: set[str] = set()
     for number in range(n_rounds):
         tally.snapshots += any(store.glob("snapshots/*/*/manifest.json"))
-        acknowledged |= _round(url, data, store, number, chance.uniform(0, 1.5), tally)
+        acknowledged |= _round(url, data, store, number, chance.uniform(0, 4.0), tally)
     tally.acknowledged = len(acknowledged)
     with EntryLog(EntryLogSettings(url=url)) as log:
         entries = [entry for chunk in log.chunks() for entry in chunk]
