@@ -23,6 +23,17 @@ NEEDS_SERVE = (
     "serving needs FastAPI, Uvicorn and SQLAlchemy — pip install 'graphrec[serve]' adds them"
 )
 KEYS = Path("keys.json")
+_Data = Annotated[
+    Path | None, typer.Option("--data", "-d", help="Log to start from; by default the demo world.")
+]
+_Pipeline = Annotated[
+    Path | None, typer.Option("--pipeline", "-p", help="File of a pipeline; by default walks.")
+]
+_Settings = Annotated[
+    Path | None, typer.Option("--settings", "-s", help="File of the server's settings.")
+]
+_LogUrl = Annotated[str | None, typer.Option("--log", help="URL of the durable log.")]
+_Store = Annotated[Path | None, typer.Option("--store", help="Folder of bundles and snapshots.")]
 
 keys_app = typer.Typer(
     help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode="rich"
@@ -30,18 +41,10 @@ keys_app = typer.Typer(
 
 
 def serve(
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", "-d", help="Log to start from; by default the demo world."),
-    ] = None,
-    pipeline: Annotated[
-        Path | None,
-        typer.Option("--pipeline", "-p", help="File of a pipeline; by default walks."),
-    ] = None,
-    settings: Annotated[
-        Path | None, typer.Option("--settings", "-s", help="File of the server's settings.")
-    ] = None,
-    log: Annotated[str | None, typer.Option("--log", help="URL of the durable log.")] = None,
+    data: _Data = None,
+    pipeline: _Pipeline = None,
+    settings: _Settings = None,
+    log: _LogUrl = None,
     keys: Annotated[Path | None, typer.Option("--keys", "-k", help="File of API keys.")] = None,
     open_door: Annotated[bool, typer.Option("--open", help="No keys; on loopback only.")] = False,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
@@ -49,9 +52,7 @@ def serve(
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", help="Processes that answer.")
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option("--store", help="Folder of bundles and snapshots.")
-    ] = None,
+    store: _Store = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="No line in the log for each request.")
     ] = False,
@@ -101,21 +102,11 @@ def serve(
 
 def bundle(
     name: Annotated[str, typer.Argument(help="What to call it, such as its date.")],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", "-d", help="Log the server started from; default the demo world."),
-    ] = None,
-    pipeline: Annotated[
-        Path | None,
-        typer.Option("--pipeline", "-p", help="File of a pipeline; by default walks."),
-    ] = None,
-    settings: Annotated[
-        Path | None, typer.Option("--settings", "-s", help="File of the server's settings.")
-    ] = None,
-    log: Annotated[str | None, typer.Option("--log", help="URL of the durable log.")] = None,
-    store: Annotated[
-        Path | None, typer.Option("--store", help="Folder of bundles and snapshots.")
-    ] = None,
+    data: _Data = None,
+    pipeline: _Pipeline = None,
+    settings: _Settings = None,
+    log: _LogUrl = None,
+    store: _Store = None,
 ) -> None:
     """Train a pipeline on the data and on what a server's log says since, for it to put to use.
 
