@@ -1,9 +1,11 @@
 """Clients that stall, lie about lengths or send too much: refused in time; others are answered."""
 
+import asyncio
 import contextlib
 import socket
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
@@ -231,3 +233,24 @@ def test_an_address_that_is_taken_or_elsewhere_is_refused():
         bound_socket("192.0.2.1", 8000)
     with pytest.raises(OSError, match="cannot listen on no-such-host"):
         bound_socket("no-such-host.invalid", 8000)
+
+
+def test_small_answers_are_sent_at_once():
+    """Nagle's algorithm holds a second answer back until the first one is acknowledged, 40 ms."""
+
+    class Noting(asyncio.Protocol):
+        def connection_made(self, transport):
+            taken = transport.get_extra_info("socket")
+            sent_at_once.set_result(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    async def connect(bound):
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(Noting, sock=bound):
+            _, writer = await asyncio.open_connection(*bound.getsockname())
+            found = await asyncio.wait_for(asyncio.wrap_future(sent_at_once), 5)
+            writer.close()
+            return found
+
+    sent_at_once = Future()
+    with bound_socket("127.0.0.1", 0) as bound:
+        assert asyncio.run(connect(bound))
