@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.open_loop import Connection, Outcome, Pool, send_at_rate, watch_freshness
 from benchmarks.walk_world import report
-from graphrec.experiment.demonstration import simulate_world, world_settings
+from graphrec.experiment.worlds import simulate_world, world_settings
 
 HOST = "127.0.0.1"
 

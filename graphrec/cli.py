@@ -191,14 +191,15 @@ def demo(
     from graphrec.events.check import check_dataset
     from graphrec.experiment import demonstration
     from graphrec.experiment.opening import open_pipeline
+    from graphrec.experiment.worlds import demo_folder, prepare_world
     from graphrec.pipeline import Request
 
     console = terminal.out()
     recommend.tell_first_run("walks")
-    world = demonstration.demo_folder(events)
+    world = demo_folder(events)
     console.rule("[bold]1. A simulated platform")
     with terminal.progress("simulating", None):
-        demonstration.prepare_world(world, events)
+        prepare_world(world, events)
     pipeline = open_pipeline(world)
     data_commands.print_report(check_dataset(pipeline.dataset))
     console.rule("[bold]2. Recommendations")

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from graphrec import terminal
+from graphrec.errors import GraphrecError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 APP: Final = "graphrec.serve_worker:make_app"
 _OPTIONS: Final = "GRAPHREC_SERVE_OPTIONS"
 _LOOK_S: Final = 1.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,16 @@ def start_of(settings: "ServeSettings") -> "Start":
     Raises:
         DataError: The data are not there.
     """
-    from graphrec.experiment import demonstration
+    from graphrec.experiment import worlds
     from graphrec.experiment.fingerprints import fingerprint
     from graphrec.serving.opening import Start
 
     folder, file = settings.data, settings.pipeline
     if folder is None:
-        folder = demonstration.demo_folder(None)
+        folder = worlds.demo_folder(None)
         if not (folder / "events.parquet").is_file():
             with terminal.progress("simulating", None):
-                demonstration.prepare_world(folder, None)
+                worlds.prepare_world(folder, None)
     data = folder
 
     def learn() -> "Pipeline":
@@ -113,14 +116,14 @@ def bundled(name: str, options: ServeOptions) -> str:
     Raises:
         GraphrecError: It cannot be trained or kept.
     """
-    from graphrec.experiment import demonstration
+    from graphrec.experiment import worlds
     from graphrec.experiment.opening import fit_pipeline_file, open_dataset
     from graphrec.serving.bundling import train_bundle
     from graphrec.serving.state_store import StateStore
     from graphrec.serving.store import EntryLog
 
     settings = settings_of_server(options)
-    data = settings.data or demonstration.demo_folder(None)
+    data = settings.data or worlds.demo_folder(None)
     store = StateStore(settings.store)
     store.refuse_name(name)
     with EntryLog(settings.log) as log:
@@ -135,11 +138,19 @@ def bundled(name: str, options: ServeOptions) -> str:
 
 
 def prepared(options: ServeOptions) -> str:
-    """Open all once in a process of its own, so that workers find a state; what was found.
+    """See to it that workers find a state, and tell of which bundle.
+
+    Where none is kept all is opened once in a process of its own.
 
     Raises:
         GraphrecError: It does not open.
     """
+    from graphrec.serving.opening import kept_bundle
+
+    settings = settings_of_server(options)
+    name = kept_bundle(start_of(settings), settings)
+    if name is not None:
+        return f"bundle {name}: as kept in {settings.store.folder}"
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_open_once, options).result()
 
@@ -153,16 +164,25 @@ def _open_once(options: ServeOptions) -> str:
 
 
 def make_app() -> "FastAPI":
-    """The app of one of several worker processes; closed when the app shuts down."""
+    """The app of one of several worker processes; closed when the app shuts down.
+
+    Where it cannot be made the process ends so that its supervisor does not start it again.
+    """
+    from uvicorn.config import STARTUP_FAILURE
+
     from graphrec.serving.logs import log_as_json
     from graphrec.serving.opening import opened
 
     options = ServeOptions.from_environment()
     log_as_json(logging.WARNING if options.quiet else logging.INFO)
     Thread(target=_end_with, args=(os.getppid(),), name="parent", daemon=True).start()
-    settings = settings_of_server(options)
     closing = ExitStack()
-    server = closing.enter_context(opened(start_of(settings), settings))
+    try:
+        settings = settings_of_server(options)
+        server = closing.enter_context(opened(start_of(settings), settings))
+    except GraphrecError as error:
+        _LOG.error("%s", error)
+        sys.exit(STARTUP_FAILURE)
 
     of_app = server.app.router.lifespan_context
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -301,7 +302,7 @@ class Catalogue:
                 column: {
                     name: row
                     for row, name in enumerate(
-                        [*_lists_of(self._table, column), *self._later_names[column]]
+                        [*_names_of(self._table, column), *self._later_names[column]]
                     )
                 }
                 for column in COLUMNS
@@ -367,9 +368,18 @@ def _lists_of(table: pl.DataFrame, column: NameColumn) -> dict[str, Int32[np.nda
     pairs = table.select(pl.int_range(pl.len(), dtype=pl.Int32).alias("row"), name=column)
     pairs = pairs.explode("name", empty_as_null=True).drop_nulls().unique().sort("name", "row")
     names = pairs["name"].unique(maintain_order=True).to_list()
-    ends = np.cumsum(pairs["name"].rle().struct.field("len").to_numpy())
-    rows = np.split(pairs["row"].to_numpy().copy(), ends[:-1]) if names else []
-    return dict(zip(names, rows, strict=True))
+    rows = pairs["row"].to_numpy().copy()
+    ends = np.cumsum(pairs["name"].rle().struct.field("len").to_numpy()).tolist()
+    parts = (rows[start:end] for start, end in pairwise([0, *ends]))
+    return dict(zip(names, parts, strict=True))
+
+
+def _names_of(table: pl.DataFrame, column: NameColumn) -> list[str]:
+    """The names in a column, each once, in the order of `_lists_of`."""
+    if column not in table.columns:
+        return []
+    names = table[column].explode(empty_as_null=True).drop_nulls()
+    return names.unique().sort().to_list()
 
 
 def _move(

@@ -32,6 +32,9 @@ class IdMap:
         self._what = what
         self._settled = series.unique(maintain_order=True).rename(what)
         self._added: list[Key] = []
+        # Asking the series for its type or length takes longer than looking a key up.
+        self._of_integers = self._settled.dtype.is_integer()
+        self._n_rows = len(self._settled)
         self._n_forgotten = 0
         self._row_by_key: dict[Key, int] | None = None
         # Looking one key up in the series takes 2 us.
@@ -47,7 +50,7 @@ class IdMap:
         self._rows()
 
     def __len__(self) -> int:
-        return len(self._settled) + len(self._added)
+        return self._n_rows
 
     def __contains__(self, key: Key) -> bool:
         return key in self._rows()
@@ -135,9 +138,10 @@ class IdMap:
         if found is not None:
             return found
         self.refuse(key)
-        row = len(self)
+        row = self._n_rows
         self._rows()[key] = row
         self._added.append(key)
+        self._n_rows += 1
         return row
 
     def forget(self, key: Key) -> bool:
@@ -157,9 +161,8 @@ class IdMap:
         Raises:
             UnknownIdError: The map is of integers and the key is none, or the other way round.
         """
-        of_integers = self._settled.dtype.is_integer()
-        if of_integers != isinstance(key, int) and len(self) and self._find(key) is None:
-            kind = "integers" if of_integers else "text"
+        if self._of_integers != isinstance(key, int) and self._n_rows and self._find(key) is None:
+            kind = "integers" if self._of_integers else "text"
             raise UnknownIdError(
                 f"{self._what} {key!r} cannot be added — {self._what} ids are {kind}"
             )
@@ -171,13 +174,13 @@ class IdMap:
 
     def key_of(self, text: str) -> Key:
         """The key that a text stands for: a number where keys are integers and it is one."""
-        is_number = self._settled.dtype.is_integer() and _INTEGER.fullmatch(text)
+        is_number = self._of_integers and _INTEGER.fullmatch(text)
         return int(text) if is_number else text
 
     def _find(self, key: Key) -> int | None:
         rows = self._rows()
         found = rows.get(key)
-        if found is None and isinstance(key, str) and self._settled.dtype.is_integer():
+        if found is None and isinstance(key, str) and self._of_integers:
             return rows.get(int(key)) if _INTEGER.fullmatch(key) else None
         return rows.get(str(key)) if found is None and isinstance(key, int) else found
 

@@ -10,34 +10,12 @@ from graphrec.events.ids import Key
 from graphrec.experiment.method_settings import TemporalNetworkMethod
 from graphrec.experiment.running import ExperimentRun, Progress, load_experiment, run_experiment
 from graphrec.experiment.settings import DataSettings, ExperimentSettings
-from graphrec.experiment.worlds import simulate_world, world_settings
 from graphrec.pipeline import Pipeline
 
 EXPERIMENT_FILE: Final = Path(__file__).parent / "demo.yaml"
 WITHOUT_TORCH: Final = (
     "the temporal network's row is missing: pip install 'graphrec[tgn]' adds it, on a CPU, too"
 )
-
-
-def demo_folder(n_events: int | None) -> Path:
-    """Where the demo world lies, from the folder the command runs in."""
-    name = "demo-world" if n_events is None else f"demo-world-{n_events}"
-    return Path("data") / name
-
-
-def prepare_world(folder: Path, n_events: int | None) -> bool:
-    """Simulate the demo world into `folder`, unless it is there from an earlier run.
-
-    Returns:
-        Whether it had to be simulated.
-
-    Raises:
-        DataError: The folder holds something else, or cannot be written.
-    """
-    if (folder / "events.parquet").is_file():
-        return False
-    simulate_world(world_settings(events=n_events), folder)
-    return True
 
 
 def three_users(pipeline: Pipeline) -> tuple[Key, Key, Key]:

@@ -45,3 +45,24 @@ def simulate_world(settings: WorldSettings, folder: Path) -> dict[str, int]:
         "items": world.dataset.n_items,
         "shown lists": 0 if shown is None else shown.select(pl.len()).item(),
     }
+
+
+def demo_folder(n_events: int | None) -> Path:
+    """Where the demo world lies, from the folder the command runs in."""
+    name = "demo-world" if n_events is None else f"demo-world-{n_events}"
+    return Path("data") / name
+
+
+def prepare_world(folder: Path, n_events: int | None) -> bool:
+    """Simulate the demo world into `folder`, unless it is there from an earlier run.
+
+    Returns:
+        Whether it had to be simulated.
+
+    Raises:
+        DataError: The folder holds something else, or cannot be written.
+    """
+    if (folder / "events.parquet").is_file():
+        return False
+    simulate_world(world_settings(events=n_events), folder)
+    return True

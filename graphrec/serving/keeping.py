@@ -1,10 +1,12 @@
 """Snapshots beside the traffic: by the clock, when asked, and at the end."""
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from graphrec.errors import GraphrecError
 from graphrec.serving.following import Engine
@@ -12,6 +14,8 @@ from graphrec.serving.state_files import Origin, write_down
 from graphrec.serving.state_store import StateStore
 
 _LOG = logging.getLogger(__name__)
+_LOOK_S: Final = 1.0
+_REST_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,14 @@ class Keeper:
     to the disk holds nobody up.
     """
 
-    def __init__(self, engine: Engine, store: StateStore, log_id: str, every_s: float) -> None:
-        """Keep the states of `engine`, which follows the log `log_id`, every so many seconds."""
+    def __init__(self, engine: Engine, store: StateStore, log_id: str) -> None:
+        """Keep the states of `engine`, which follows the log `log_id`, as often as `store` says."""
         self._engine = engine
         self._store = store
         self._log_id = log_id
-        self._every_s = every_s
+        self._newest: tuple[str, int | None] = ("", None)
+        self._newest_since = time.monotonic()
+        self._rests_until = -math.inf
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self.failure: str | None = None
@@ -84,8 +90,21 @@ class Keeper:
             self._try()
 
     def _run(self) -> None:
-        while not self._closed.wait(self._every_s):
-            self._try()
+        while not self._closed.wait(min(_LOOK_S, self._store.settings.every_s)):
+            if self._is_due():
+                self._try()
+
+    def _is_due(self) -> bool:
+        """Whether the newest snapshot, whoever wrote it, is too old or knows too little."""
+        with self._engine.read() as state:
+            model, known = state.model, state.seq
+        seq = self._store.newest_seq(model)
+        if (model, seq) != self._newest:
+            self._newest, self._newest_since = (model, seq), time.monotonic()
+        if known == seq or time.monotonic() < self._rests_until:
+            return False
+        rule, age_s = self._store.settings, time.monotonic() - self._newest_since
+        return known - (seq or 0) >= rule.every_entries or age_s >= rule.every_s
 
     def _try(self) -> None:
         try:
@@ -93,6 +112,7 @@ class Keeper:
             self.failure = None
         except GraphrecError as error:
             self.failure = str(error)
+            self._rests_until = time.monotonic() + min(_REST_S, self._store.settings.every_s)
             _LOG.warning("no snapshot was kept: %s", error)
 
     def _keep(self) -> KeptSnapshot:

@@ -20,9 +20,11 @@ from typing import Any, Final
 import h11
 import uvicorn
 from pydantic import BaseModel, ConfigDict, Field
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
+from graphrec.errors import GraphrecError
 from graphrec.serving.problems import problem
 
 _LOG = logging.getLogger(__name__)
@@ -221,6 +223,20 @@ class OrderlyServer(uvicorn.Server):
         self.should_exit = True
 
 
+class Supervisor(Multiprocess):
+    """Worker processes, of which one that dies is noticed at once.
+
+    Uvicorn waits for a worker's answer to the end of its patience even where the worker has died:
+    its own copy of the pipe's other end keeps that open.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Start anew what has died."""
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+
 def bound_socket(host: str, port: int) -> socket.socket:
     """A socket bound to an address, not yet listening.
 
@@ -275,8 +291,14 @@ def listen_in_processes(
         bound: Where; all of them accept from it.
         settings: Patience and limits, of each process.
         workers: Processes.
+
+    Raises:
+        GraphrecError: A process could not make the application, and has told why.
     """
-    Multiprocess(BoundedConfig(app, settings, workers), [bound]).run()
+    supervisor = Supervisor(BoundedConfig(app, settings, workers), [bound])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise GraphrecError("a worker could not start, see above")
     _LOG.info("no more requests are taken")
 
 

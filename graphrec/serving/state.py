@@ -1,6 +1,7 @@
 """What the engine knows: a pipeline and the ids of a log, kept up event by event."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ class LiveState:
         self.seq = 0
         self.model = model
         self.impressions = ImpressionCounts()
-        dataset = pipeline.dataset
+        # Shown lists of the past teach rankers; no answer needs them.
+        dataset = pipeline.dataset = replace(pipeline.dataset, impressions=None)
         self._kinds = kinds_of(dataset)
         self.settle()
         self.search = SearchIndex(pipeline.catalogue)

@@ -34,6 +34,13 @@ class StoreSettings(BaseModel):
     every_s: float = Field(
         300.0, ge=1, le=10**7, description="Seconds between snapshots, where anything happened."
     )
+    every_entries: int = Field(
+        30_000,
+        ge=1,
+        le=10**9,
+        description="Entries of the log after which a snapshot is written before its time; a start "
+        "learns at most about as many, which takes 1 s for 30,000.",
+    )
     kept: int = Field(3, ge=1, le=1000, description="Snapshots kept of each bundle.")
 
 
@@ -46,14 +53,19 @@ class StateStore:
         Raises:
             SettingsError: The folder cannot be made or written.
         """
+        self._settings = settings
         self._folder = settings.folder
-        self._kept = settings.kept
         try:
             for part in (self._bundles, self._snapshots):
                 part.mkdir(parents=True, exist_ok=True)
             (self._folder / ".lock").touch()
         except OSError as error:
             raise SettingsError(f"store.folder {self._folder}: {error.strerror}") from error
+
+    @property
+    def settings(self) -> StoreSettings:
+        """How often and how many."""
+        return self._settings
 
     @property
     def folder(self) -> Path:
@@ -118,7 +130,7 @@ class StateStore:
         folder = self._snapshots / _checked(written.origin.model)
         path = folder / f"{written.origin.seq:0{_SEQ_DIGITS}d}"
         write_state(written, path)
-        for old in self._seqs(folder)[self._kept :]:
+        for old in self._seqs(folder)[self._settings.kept :]:
             shutil.rmtree(folder / f"{old:0{_SEQ_DIGITS}d}", ignore_errors=True)
         return path
 

@@ -1,6 +1,7 @@
 """Snapshots beside the traffic, and bundles put to use and taken back without a failed request."""
 
 import threading
+import time
 
 import pytest
 
@@ -36,7 +37,7 @@ class House:
         engine = Engine(self.log, state, FollowingSettings(poll_s=0.005, most_entries=3))
         self.n_replayed = engine.catch_up()
         models = Models(engine, self.store, self.log, lambda learning: self.trial, lambda: 9.0)
-        keeper = Keeper(engine, self.store, self.log.log_id, 3600)
+        keeper = Keeper(engine, self.store, self.log.log_id)
         for part in (keeper, models, engine):
             part.start()
             self.parts.append(part)
@@ -211,6 +212,23 @@ def test_a_snapshot_of_the_bundle_in_use_is_found_after_a_change(house):
     assert house.store.newest_seq("start") is None
     _, models_again, _ = house.process()
     assert house.n_replayed == 0 and models_again.in_use == "other"
+
+
+def test_after_many_entries_a_snapshot_is_kept_before_its_time(house):
+    house.store = StateStore(StoreSettings(folder=house.store.folder, every_entries=5))
+    _, _, keeper = house.process()
+    for number in range(4):
+        house.tell(number)
+    time.sleep(1.5)
+    assert keeper.last is None
+    seq = house.tell(5)
+    deadline = time.monotonic() + 10
+    while house.store.newest_seq("start") != seq:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kept = keeper.last
+    time.sleep(1.5)
+    assert keeper.last is kept
 
 
 def test_a_disk_that_refuses_a_snapshot_is_told_and_the_next_one_is_kept(house, monkeypatch):

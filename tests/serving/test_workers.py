@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from graphrec.serving.entries import NewEntry
+from graphrec.serving.settings import EntryLogSettings
+from graphrec.serving.store import EntryLog
 from tests.serving.killing_servers import _call, _is_ready, write_log
 from tests.serving.test_serve_command import free_port
 
@@ -21,15 +24,20 @@ def children_of(pid):
     }
 
 
-@pytest.fixture
-def server(tmp_path):
-    data = write_log(tmp_path / "events.csv")
-    port = free_port()
-    words = ["--data", str(data), "--log", f"sqlite:///{tmp_path}/log.sqlite", "--open", "--quiet"]
-    words += ["--store", f"{tmp_path}/state", "--workers", "2", "--port", str(port)]
-    process = subprocess.Popen(
+def started(folder, port):
+    """A server of two workers on what lies in a folder."""
+    words = ["--data", f"{folder}/events.csv", "--log", f"sqlite:///{folder}/log.sqlite", "--open"]
+    words += ["--quiet", "--store", f"{folder}/state", "--workers", "2", "--port", str(port)]
+    return subprocess.Popen(
         [sys.executable, "-m", "graphrec", "serve", *words], stderr=subprocess.PIPE, text=True
     )
+
+
+@pytest.fixture
+def server(tmp_path):
+    write_log(tmp_path / "events.csv")
+    port = free_port()
+    process = started(tmp_path, port)
     try:
         wait_for(lambda: workers(port) == 2, process)
         yield process, port
@@ -103,6 +111,27 @@ def test_workers_end_when_the_process_that_started_them_is_killed(server):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert not _is_ready(port)
+
+
+def test_workers_start_from_what_is_kept_and_where_they_cannot_the_server_ends(server, tmp_path):
+    process, port = server
+    process.terminate()
+    assert process.wait(30) == 0
+    again = started(tmp_path, port)
+    wait_for(lambda: workers(port) == 2, again)
+    again.terminate()
+    assert again.wait(30) == 0
+    with again.stderr:
+        assert "as kept in" in again.stderr.read()
+    with EntryLog(EntryLogSettings(url=f"sqlite:///{tmp_path}/log.sqlite")) as log:
+        log.append([NewEntry("model", "gone", 1, "{}", None)])
+    (tmp_path / "state/bundles/gone").mkdir()
+    broken = started(tmp_path, port)
+    assert broken.wait(60) == 2
+    with broken.stderr:
+        told = broken.stderr.read()
+    assert "bundle gone is in use" in told and "a worker could not start" in told
+    assert "Traceback" not in told
 
 
 def is_alive(pid):
