@@ -1,15 +1,16 @@
 """What each user did, as it stood at any point of the log."""
 
-from bisect import bisect_right
-from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float64, Int32, Int64, Shaped
 
+from graphrec.kernels.arrivals import count_arrivals, join_arrivals, link_arrivals
 from graphrec.stages import Interactions, Queries
 
 _FEWEST_INDEXED = 1 << 16
 """Events that arrive before the index is made anew, at least."""
+_COLUMNS: Final = ("_time_s", "_user_row", "_item_row", "_weight")
 
 
 class HistoryIndex:
@@ -25,6 +26,10 @@ class HistoryIndex:
         self._span = len(events) + 1
         self._key = events.user_row[self._order] * np.int64(self._span) + self._order
         self._events = events
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "HistoryIndex":
+        """Itself: nothing changes an index, which may be of millions."""
+        return self
 
     def queries(
         self,
@@ -95,48 +100,28 @@ class HistoryIndex:
         return np.where(length > 0, mean, np.nan)
 
 
-@dataclass(slots=True)
-class _Arrived:
-    """What one user did since the index was made, by time, ties in order of arrival."""
-
-    time_s: list[int] = field(default_factory=list)
-    item_row: list[int] = field(default_factory=list)
-    weight: list[float] = field(default_factory=list)
-
-
 class LiveHistory:
     """Histories that grow: what is absorbed stands in the next query's history.
 
     Answers are those of a `HistoryIndex` over all events so far, sorted stably by time. Events that
-    arrived lately are kept by user; the index is made anew whenever they are half as many as those
-    in it, so that absorbing costs the same per event however long the log is.
+    arrived lately are chained by user; the index is made anew whenever they are half as many as
+    those in it, so that absorbing costs the same per event however long the log is.
     """
 
     def __init__(self, events: Interactions) -> None:
         """Start with `events`, which are sorted by time."""
         self._indexed = events
         self._index = HistoryIndex(events)
-        self._batches: list[Interactions] = []
-        self._n_arrived = 0
-        self._arrived: dict[int, _Arrived] = {}
+        self._arrived = _Arrivals()
 
     def __len__(self) -> int:
-        return len(self._indexed) + self._n_arrived
+        return len(self._indexed) + len(self._arrived)
 
     def absorb(self, events: Interactions) -> None:
         """Add events, in whatever order they arrive."""
-        self._batches.append(events)
-        self._n_arrived += len(events)
-        if self._n_arrived > max(_FEWEST_INDEXED, len(self._indexed) // 2):
+        self._arrived.add(events)
+        if len(self._arrived) > max(_FEWEST_INDEXED, len(self._indexed) // 2):
             self._settle()
-            return
-        columns = (events.user_row, events.time_s, events.item_row, events.weight)
-        for user, time_s, item, weight in zip(*(part.tolist() for part in columns), strict=True):
-            own = self._arrived.setdefault(user, _Arrived())
-            at = bisect_right(own.time_s, time_s)
-            own.time_s.insert(at, time_s)
-            own.item_row.insert(at, item)
-            own.weight.insert(at, weight)
 
     def queries(
         self, user_row: Int32[np.ndarray, " users"], time_s: Int64[np.ndarray, " users"]
@@ -147,52 +132,110 @@ class LiveHistory:
             user_row: Who asks; -1 or a row nobody has yet has no history.
             time_s: The cut of each query, UTC seconds.
         """
-        known = self._index.queries(user_row, time_s)
-        if self._arrived.keys().isdisjoint(user_row.tolist()):
-            return known
-        parts = [
-            self._joined(known, query, int(user), int(cut_s))
-            for query, (user, cut_s) in enumerate(zip(user_row, time_s, strict=True))
-        ]
-        ptr = np.cumsum([0, *(len(times) for _, times, _ in parts)]).astype(np.int64)
-        item, times, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Queries(user_row, time_s, ptr, item, times, weight)
-
-    def _joined(
-        self, known: Queries, query: int, user: int, cut_s: int
-    ) -> tuple[
-        Int32[np.ndarray, " events"],
-        Int64[np.ndarray, " events"],
-        Float32[np.ndarray, " events"],
-    ]:
-        """One history, newest first, what arrived lately among the rest by time."""
-        past = known.history(query)
-        item, times = known.history_item[past], known.history_time_s[past]
-        weight = known.history_weight[past]
-        own = self._arrived.get(user)
-        n = 0 if own is None else bisect_right(own.time_s, cut_s - 1)
-        if own is None or not n:
-            return item, times, weight
-        item = np.concatenate([np.array(own.item_row[n - 1 :: -1], np.int32), item])
-        times = np.concatenate([np.array(own.time_s[n - 1 :: -1], np.int64), times])
-        weight = np.concatenate([np.array(own.weight[n - 1 :: -1], np.float32), weight])
-        if len(times) > n and times[n - 1] >= times[n]:
-            return item, times, weight
-        order = np.argsort(-times, kind="stable")
-        return item[order], times[order], weight[order]
+        return self._arrived.joined(self._index.queries(user_row, time_s))
 
     def _settle(self) -> None:
         """Index all events anew."""
-        batches = [self._indexed, *self._batches]
-        time_s = np.concatenate([part.time_s for part in batches])
+        later = self._arrived.events()
+        time_s = np.concatenate([self._indexed.time_s, later.time_s])
         order = np.argsort(time_s, kind="stable")
         self._indexed = Interactions(
             time_s[order],
-            np.concatenate([part.user_row for part in batches])[order],
-            np.concatenate([part.item_row for part in batches])[order],
-            np.concatenate([part.weight for part in batches])[order],
-            max(part.n_users for part in batches),
-            max(part.n_items for part in batches),
+            np.concatenate([self._indexed.user_row, later.user_row])[order],
+            np.concatenate([self._indexed.item_row, later.item_row])[order],
+            np.concatenate([self._indexed.weight, later.weight])[order],
+            max(self._indexed.n_users, later.n_users),
+            max(self._indexed.n_items, later.n_items),
         )
         self._index = HistoryIndex(self._indexed)
-        self._batches, self._n_arrived, self._arrived = [], 0, {}
+        self._arrived = _Arrivals()
+
+
+class _Arrivals:
+    """Events in the order they arrived, each chained to the same user's one before it."""
+
+    def __init__(self) -> None:
+        self._n = self._n_users = self._n_items = 0
+        self._last = self._previous = np.empty(0, np.int32)
+        self._time_s = np.empty(0, np.int64)
+        self._user_row = np.empty(0, np.int32)
+        self._item_row = np.empty(0, np.int32)
+        self._weight = np.empty(0, np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The events; the chains follow from them."""
+        events = {name: getattr(self, name)[: self._n] for name in _COLUMNS}
+        return vars(self) | events | {"_last": None, "_previous": None}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """Take the events, and chain them anew."""
+        vars(self).update(kept)
+        self._last = np.full(self._n_users, -1, np.int32)
+        self._previous = np.empty(self._n, np.int32)
+        link_arrivals(self._user_row, 0, self._last, self._previous)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, events: Interactions) -> None:
+        """Add events behind the others."""
+        n_before, self._n = self._n, self._n + len(events)
+        self._n_users = max(self._n_users, events.n_users)
+        self._n_items = max(self._n_items, events.n_items)
+        for name in (*_COLUMNS, "_previous"):
+            setattr(self, name, _with_room(getattr(self, name), self._n))
+        self._time_s[n_before : self._n] = events.time_s
+        self._user_row[n_before : self._n] = events.user_row
+        self._item_row[n_before : self._n] = events.item_row
+        self._weight[n_before : self._n] = events.weight
+        if self._n_users > len(self._last):
+            more = self._n_users * 5 // 4 - len(self._last)
+            self._last = np.pad(self._last, (0, more), constant_values=-1)
+        link_arrivals(self._user_row[: self._n], n_before, self._last, self._previous)
+
+    def events(self) -> Interactions:
+        """All of them."""
+        n = self._n
+        return Interactions(
+            self._time_s[:n],
+            self._user_row[:n],
+            self._item_row[:n],
+            self._weight[:n],
+            self._n_users,
+            self._n_items,
+        )
+
+    def joined(self, known: Queries) -> Queries:
+        """The same queries, what arrived before each one's cut among its history by time."""
+        ptr = np.empty(len(known) + 1, np.int64)
+        chains = (self._last, self._previous)
+        n = count_arrivals(known.user_row, known.time_s, *chains, self._time_s, ptr)
+        if not n:
+            return known
+        n_all = len(known.history_item) + n
+        item, time_s = np.empty(n_all, np.int32), np.empty(n_all, np.int64)
+        weight = np.empty(n_all, np.float32)
+        join_arrivals(
+            known.user_row,
+            known.time_s,
+            known.history_ptr,
+            known.history_item,
+            known.history_time_s,
+            known.history_weight,
+            *chains,
+            self._item_row,
+            self._time_s,
+            self._weight,
+            ptr,
+            item,
+            time_s,
+            weight,
+        )
+        return Queries(known.user_row, known.time_s, known.history_ptr + ptr, item, time_s, weight)
+
+
+def _with_room(column: Shaped[np.ndarray, " room"], n: int) -> Shaped[np.ndarray, " more"]:
+    """A column with places for `n` entries, twice as many as before where it was too short."""
+    return (
+        column if n <= len(column) else np.pad(column, (0, max(n, 2 * len(column)) - len(column)))
+    )

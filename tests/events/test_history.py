@@ -1,8 +1,11 @@
 """A history never shows more than what lies before the position asked for."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.events import history
@@ -71,6 +74,7 @@ def _same(live: LiveHistory, rows: list[tuple[int, int, int]], cut_s: int) -> No
 
 
 @pytest.mark.parametrize("fewest", [0, 7, 1 << 16])
+@settings(deadline=None)
 @given(ROWS, st.lists(ROWS, max_size=4), st.integers(0, 10))
 def test_a_live_history_answers_as_one_indexed_anew(
     fewest: int,
@@ -96,3 +100,15 @@ def test_an_absorbed_event_stands_in_the_next_history() -> None:
     assert asked.history_item.tolist() == [3, 4, 7]
     asked = live.queries(np.array([1], np.int32), np.array([10], np.int64))
     assert asked.history_item.tolist() == [2, 3, 4, 7]
+
+
+def test_a_copy_goes_on_as_the_history_it_was_made_of() -> None:
+    live = LiveHistory(EVENTS)
+    live.absorb(replace(watched([(9, 1, 2), (7, 2, 4)]), weight=np.array([2.5, 3], np.float32)))
+    copied = copy.deepcopy(live)
+    for one in (live, copied):
+        one.absorb(replace(watched([(8, 1, 5)]), weight=np.array([4], np.float32)))
+        asked = one.queries(np.array([1], np.int32), np.array([10], np.int64))
+        assert asked.history_item.tolist()[:2] == [2, 5]
+        assert asked.history_weight.tolist()[:2] == [2.5, 4]
+        assert len(one) == len(EVENTS) + 3
