@@ -231,6 +231,10 @@ class FreshSource:
         name = np.concatenate([2 * publisher_row[published], 2 * keyword_row + 1])
         shared = self._settings.keyword_weight / np.maximum(n_keywords, 1)
         weight = np.concatenate([np.ones(len(published)), shared[by_keyword]])
+        # A name has its list before any item on it has a date.
+        n_more = int(name.max(initial=-1)) + 1 - len(self._place)
+        if n_more > 0:
+            self._place = np.concatenate([self._place, np.zeros((n_more, 3), np.int64)])
         order = np.argsort(item, kind="stable")
         end = np.cumsum(np.bincount(item, minlength=len(publisher_row))).astype(np.int64)
         return end, name[order].astype(np.int32), weight[order]
@@ -255,9 +259,6 @@ class FreshSource:
         rows = rows[published_s[rows] != NEVER_S]
         rows = rows[np.argsort(published_s[rows], kind="stable")]
         name, item = self._bearers(rows)
-        n_more = int(name.max(initial=-1)) + 1 - len(self._place)
-        if n_more > 0:
-            self._place = np.concatenate([self._place, np.zeros((n_more, 3), np.int64)])
         at = 0
         while at < len(name):
             at, self._used = insert_named(

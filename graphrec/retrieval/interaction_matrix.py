@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from graphrec.checks import refuse_future
+from graphrec.events.batches import EventBatches
 from graphrec.stages import Interactions
 
 Values = Literal["once", "summed"]
@@ -33,7 +34,7 @@ class RefitSchedule:
     def __init__(self, refit_every_events: int | None) -> None:
         """Refit after so many absorbed events; None keeps the model of the fit."""
         self._every = refit_every_events
-        self._batches: list[Interactions] = []
+        self._events = EventBatches()
         self._n_waiting = 0
         self.n_users = 0
         self.n_items = 0
@@ -50,7 +51,7 @@ class RefitSchedule:
             LeakageError: An event is at or after `cut_s`.
         """
         refuse_future(events, cut_s, name)
-        self._batches = [events] if self.absorbs else []
+        self._events = EventBatches(events) if self.absorbs else EventBatches()
         self._n_waiting = 0
         self.n_users, self.n_items = events.n_users, events.n_items
         return events
@@ -61,21 +62,9 @@ class RefitSchedule:
         self.n_items = max(self.n_items, events.n_items)
         if self._every is None:
             return None
-        self._batches.append(events)
+        self._events.append(events)
         self._n_waiting += len(events)
         if self._n_waiting < self._every:
             return None
         self._n_waiting = 0
-        self._batches = [_joined(self._batches, self.n_users, self.n_items)]
-        return self._batches[0]
-
-
-def _joined(batches: list[Interactions], n_users: int, n_items: int) -> Interactions:
-    return Interactions(
-        np.concatenate([batch.time_s for batch in batches]),
-        np.concatenate([batch.user_row for batch in batches]),
-        np.concatenate([batch.item_row for batch in batches]),
-        np.concatenate([batch.weight for batch in batches]),
-        n_users,
-        n_items,
-    )
+        return self._events.joined()

@@ -117,7 +117,8 @@ class WalkGraph:
         if len(events):
             self.clock_s = max(self.clock_s, int(events.time_s.max()) + 1)
         self.version += 1
-        self._stale.append(changed)
+        if self._table is not None:
+            self._stale.append(changed)
 
     def advance(self, now_s: int) -> None:
         """Let time pass: edges weigh from here on as a graph learnt anew would weigh them then.

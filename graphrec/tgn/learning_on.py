@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from graphrec.events.batches import EventBatches
 from graphrec.stages import Interactions
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.held_out import HeldOutPositions, held_out_ranks
-from graphrec.tgn.joined_log import joined_log
 from graphrec.tgn.network import TemporalNetwork
 from graphrec.tgn.settings import LearningOnSettings, TrainingSettings
 from graphrec.tgn.training import Trainer
@@ -204,7 +204,7 @@ class StreamFollower:
         """
         self._network = network
         self._learner = LearningOn(network, training, settings, n_learnt)
-        self._parts = [known]
+        self._log = EventBatches(known)
         self._n_events = len(known)
 
     def add(
@@ -221,11 +221,11 @@ class StreamFollower:
         Returns:
             Whether the network's weights have changed.
         """
-        self._parts.append(events)
+        self._log.append(events)
         self._n_events += len(events)
         if self._n_events < self._learner.next_at:
             return False
-        log = joined_log(self._parts)
-        self._parts = [log]
+        log = self._log.by_time()
+        self._log = EventBatches(log)
         index = index_of(log, self._network)
         return self._learner.learn_until(len(log), index, torch.from_numpy(log.weight))

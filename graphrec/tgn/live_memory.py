@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from graphrec.events.batches import EventBatches
 from graphrec.stages import Interactions
 from graphrec.tgn.event_index import EventIndex
 from graphrec.tgn.item_states import MemoryTable
-from graphrec.tgn.joined_log import joined_log
 from graphrec.tgn.keeping import Kept
 from graphrec.tgn.memory import NodeMemory
 from graphrec.tgn.memory_at_rest import MemoryAtRest
@@ -25,14 +25,6 @@ from graphrec.tgn.network import TemporalNetwork
 _PLAYED_AT_ONCE: Final = 4096
 """More events than this at a time are faster to play from the log."""
 _NEVER_S: Final = -(1 << 62)
-_NOTHING: Final = Interactions(
-    np.empty(0, np.int64),
-    np.empty(0, np.int32),
-    np.empty(0, np.int32),
-    np.empty(0, np.float32),
-    n_users=0,
-    n_items=0,
-)
 
 Rows = Int64[np.ndarray, " rows"]
 
@@ -61,7 +53,7 @@ class LiveMemory(Kept):
         """
         self._network = network
         self._device = code.device
-        self._log = [_NOTHING]
+        self._log = EventBatches()
         self.n_played = 0
         self._item_s: Rows
         self.refresh(code)
@@ -156,8 +148,8 @@ class LiveMemory(Kept):
     def _play(self) -> None:
         """Compute every memory from the whole log."""
         self.n_played += 1
-        log = joined_log(self._log)
-        self._log = [log]
+        log = self._log.by_time()
+        self._log = EventBatches(log)
         n_items, shape = len(self._message), self._message.shape[1:]
         width = self._memory.of_user.in_features
         self._total = MirroredArray(np.zeros((n_items, *shape), np.float32), self._device)

@@ -231,6 +231,12 @@ def test_an_item_without_a_date_is_new_from_its_first_event_on(known):
     assert source.retrieve(asked([0], 60), 1, Eligibility()).item_row[0].tolist() == [-1]
 
 
+def test_items_that_nobody_dated_yet_are_found_by_nobody():
+    source = FreshSource(named([(NEVER_S, 0, [9000]), (NEVER_S, 0, [9000])]))
+    source.fit(watched([], n_items=2), 5)
+    assert source.score(asked([0], 60)).tolist() == [[0, 0]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     dates=st.lists(st.sampled_from([3, 6, NEVER_S]), min_size=2, max_size=6),
