@@ -113,11 +113,10 @@ class RandomWalkSource(CoWatchSource):
         rule = walk_rule(self._settings)
         which = np.arange(len(queries), dtype=np.int64)
         scores = np.empty((len(queries), table.n_items), np.float32)
-
-        def score_block(block: Int64[np.ndarray, " some"]) -> None:
-            score_requests(table.place, table.cells, requests, rule, block, scores)
-
-        run_requests(score_block, which)
+        run_requests(
+            lambda block: score_requests(table.place, table.cells, requests, rule, block, scores),
+            which,
+        )
         return scores
 
     def retrieve(self, queries: Queries, k: int, eligibility: Eligibility) -> Candidates:
@@ -160,8 +159,10 @@ class RandomWalkSource(CoWatchSource):
         kept: Kept,
     ) -> None:
         rule = walk_rule(self._settings)
-
-        def answer_block(block: Int64[np.ndarray, " some"]) -> None:
-            answer_requests(table.place, table.cells, requests, rule, limits, block, kept)
-
-        run_requests(answer_block, which)
+        # A lambda, since annotations of a nested function are evaluated at each call, for 0.1 ms.
+        run_requests(
+            lambda block: answer_requests(
+                table.place, table.cells, requests, rule, limits, block, kept
+            ),
+            which,
+        )

@@ -153,9 +153,11 @@ class Engine:
             GraphrecError: The log cannot be read.
         """
         n_learnt = 0
-        while n_now := self._learn_next():
+        while True:
+            n_now = self._learn_next()
             n_learnt += n_now
-        return n_learnt
+            if n_now < self._settings.most_entries:
+                return n_learnt
 
     def prepare(self, state: LiveState) -> Learning:
         """Have a state learn what the one in use knows, beside it; it is not read yet.

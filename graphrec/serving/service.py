@@ -262,7 +262,7 @@ class Service:
         slate = pipeline.recommend(after_visit(queries, visit), page.request)
         found = page.answer(
             pipeline.describe(slate, 0),
-            notes=list(slate.notes),
+            slate.notes,
             seq=state.seq,
             time_s=int(queries.time_s[0]),
         )

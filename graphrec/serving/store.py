@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from types import TracebackType
+from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from graphrec.errors import DataError
 from graphrec.serving.database import Database
@@ -23,6 +24,14 @@ _ENTRY_COLUMNS = (
     entries.c.time_s,
     entries.c.received_s,
     entries.c.body,
+)
+
+# Making a statement takes as long as reading a few entries.
+_READ: Final = (
+    select(*_ENTRY_COLUMNS)
+    .where(entries.c.seq > bindparam("after_seq"))
+    .order_by(entries.c.seq)
+    .limit(bindparam("most"))
 )
 
 
@@ -151,14 +160,9 @@ class EntryLog:
         """
         if limit < 1:
             raise DataError(f"limit {limit} — at least 1")
-        query = (
-            select(*_ENTRY_COLUMNS)
-            .where(entries.c.seq > after_seq)
-            .order_by(entries.c.seq)
-            .limit(limit)
-        )
+        asked = {"after_seq": after_seq, "most": limit}
         with self._database.transaction("reading") as connection:
-            return [Entry(*row) for row in connection.execute(query).all()]
+            return [Entry(*row) for row in connection.execute(_READ, asked).all()]
 
     def chunks(self, after_seq: int = 0) -> Iterator[list[Entry]]:
         """All entries with numbers above `after_seq`, `chunk_entries` at a time.
