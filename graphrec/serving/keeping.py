@@ -10,6 +10,7 @@ from typing import Final
 
 from graphrec.errors import GraphrecError
 from graphrec.serving.following import Engine
+from graphrec.serving.memory import give_memory_back
 from graphrec.serving.state_files import Origin, write_down
 from graphrec.serving.state_store import StateStore
 
@@ -124,4 +125,6 @@ class Keeper:
         took_s = time.perf_counter() - began
         _LOG.info("snapshot %s kept in %.2f s", place, took_s)
         self.last = KeptSnapshot(place, written.origin.seq, held_s, took_s)
+        del written
+        give_memory_back()
         return self.last
