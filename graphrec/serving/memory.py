@@ -1,6 +1,7 @@
 """Memory of the process."""
 
 import ctypes
+import gc
 from contextlib import suppress
 
 
@@ -15,3 +16,15 @@ def give_memory_back() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def settle_memory() -> None:
+    """Drop what nobody reaches any more, and look no more at what is left.
+
+    A full collection over all that a state holds stops a process for 0.1 s: better once, after a
+    state was made, than whenever Python thinks of it.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    give_memory_back()

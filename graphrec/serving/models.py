@@ -12,6 +12,7 @@ from graphrec.errors import GraphrecError, NoBundleError, SnapshotError, TrialEr
 from graphrec.serving.entries import Entry, EntryKind, NewEntry, Receipt, canonical_json
 from graphrec.serving.following import Engine
 from graphrec.serving.learning import Learning
+from graphrec.serving.memory import settle_memory
 from graphrec.serving.state_store import StateStore
 
 _LOG = logging.getLogger(__name__)
@@ -167,6 +168,7 @@ class Models:
                     known = prepared is not None and prepared[0] == name
                     learning = prepared[1] if prepared and known else self._prepare(name)
                     self._engine.adopt(learning)
+                    settle_memory()
                     _LOG.info("bundle %s is in use", name)
                 self.failure = None
             except GraphrecError as error:

@@ -1,6 +1,5 @@
 """Settings become a running engine: a log that is followed, a state, a door."""
 
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from graphrec.serving.keys import KeyFile
 from graphrec.serving.learning import Learning
 from graphrec.serving.limits import DoorSettings
 from graphrec.serving.listening import ListenSettings
+from graphrec.serving.memory import settle_memory
 from graphrec.serving.models import Models, Trial
 from graphrec.serving.recorded import questions_of_users
 from graphrec.serving.service import Service, ServiceSettings
@@ -126,13 +126,8 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
             part.start()
             closing.callback(part.close)
         app = build_app(Doors(service, models, keeper, store), keys, settings.door)
-        # The first slates of a process load or compile kernels, which takes seconds.
-        with engine.read() as state:
-            for question in questions_of_users(state, service.slate_of_row)[:2]:
-                question(state)
-        # A full collection over all that a state holds stops a process for 0.1 s.
-        gc.collect()
-        gc.freeze()
+        _ask_first(engine, service)
+        settle_memory()
         # What learns lets what answers go on after 0.5 ms instead of 5.
         sys.setswitchinterval(0.0005)
         yield Opened(app, engine, models.in_use, n_replayed)
@@ -199,6 +194,13 @@ def _first_state(start: Start, store: StateStore, log: EntryLog) -> LiveState:
             found = LiveState(start.learn(), name)
             store.write_bundle(write_down(found, Origin(name, None, 0, start.made_of)))
     return found
+
+
+def _ask_first(engine: Engine, service: Service) -> None:
+    """Have a process's first slates made, which load or compile kernels for seconds."""
+    with engine.read() as state:
+        for question in questions_of_users(state, service.slate_of_row)[:2]:
+            question(state)
 
 
 def _trial_of(service: Service, engine: Engine) -> Callable[[Learning], Trial]:

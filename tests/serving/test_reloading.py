@@ -1,6 +1,8 @@
 """Bundles change under load over HTTP: no request fails, and what does not fit changes nothing."""
 
 import threading
+import time
+import weakref
 
 import httpx2 as httpx
 import numpy as np
@@ -182,3 +184,17 @@ def test_a_bundle_of_the_log_is_what_the_live_state_is(served):
     trained = served.slate()
     assert [item for item, _ in trained] == [item for item, _ in live]
     assert [score for _, score in trained] == pytest.approx([score for _, score in live], rel=1e-5)
+
+
+def test_a_state_that_is_used_no_more_is_let_go(served):
+    served.tell(1)
+    served.bundle("better", "popular")
+    with served.opened.engine.hold() as back, served.opened.engine.read() as front:
+        states = [weakref.ref(back), weakref.ref(front)]
+        assert back is not front
+    del back, front
+    assert served.client.post("/v1/admin/reload", json={"bundle": "better"}).status_code == 200
+    deadline = time.monotonic() + 10
+    while any(state() is not None for state in states):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
