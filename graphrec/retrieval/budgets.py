@@ -1,5 +1,7 @@
 """How many of a request's steps and walks each seed gets."""
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float64, Int32, Int64, UInt64
 
@@ -57,10 +59,22 @@ def walks_per_seed(
 
 def mean_length(settings: WalkSettings) -> float:
     """Mean steps of a walk that meets no dead end."""
-    return float(((1.0 - settings.restart) ** np.arange(settings.max_depth)).sum())
+    return _mean_length(settings.restart, settings.max_depth)
+
+
+@cache
+def _mean_length(restart: float, max_depth: int) -> float:
+    return float(((1.0 - restart) ** np.arange(max_depth)).sum())
 
 
 def survival_thresholds(settings: WalkSettings) -> UInt64[np.ndarray, " depths"]:
     """A walk goes on after d steps where a 32-bit coin is below entry d; entry 0 is not read."""
-    chance = (1.0 - settings.restart) ** np.arange(settings.max_depth)
-    return np.asarray(np.floor(chance * 2.0**32 + 0.5), dtype=np.uint64)
+    return _survival_thresholds(settings.restart, settings.max_depth)
+
+
+@cache
+def _survival_thresholds(restart: float, max_depth: int) -> UInt64[np.ndarray, " depths"]:
+    chance = (1.0 - restart) ** np.arange(max_depth)
+    thresholds = np.asarray(np.floor(chance * 2.0**32 + 0.5), dtype=np.uint64)
+    thresholds.flags.writeable = False
+    return thresholds

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64, UInt64
@@ -10,10 +11,12 @@ from graphrec.arrays import DAY_S
 from graphrec.graph.edges import COLD_START_NODE, WeightedEdges
 from graphrec.graph.walk_table import WalkTable
 from graphrec.kernels.hash_random import fold_queries
+from graphrec.kernels.seeds import merge_history
 from graphrec.retrieval.medoids import draw_medoids
 from graphrec.retrieval.walk_settings import MedoidSeeds, RecentSeeds, WalkSettings
 from graphrec.stages import Queries
 
+_ALL: Final = 1 << 62
 RowsOf = Callable[[Int32[np.ndarray, " nodes"]], WeightedEdges]
 
 
@@ -59,15 +62,16 @@ def choose_seeds(
     Source:
         Eksombatchai et al. 2018, arXiv:1711.07601 (Pixie) for weights by recency.
     """
-    past = past_seeds(queries, settings, table)
     match settings.seeds:
-        case RecentSeeds(n=n):
-            past = _newest(past, n)
         case MedoidSeeds() as medoids:
-            past = _representatives(past, queries, settings.seed, medoids, rows_of)
+            past = past_seeds(queries, settings, table)
+            return with_cold_start(_representatives(past, queries, settings.seed, medoids, rows_of))
+        case RecentSeeds(n=n):
+            at_most = n
         case _:
-            pass
-    return with_cold_start(past)
+            at_most = _ALL
+    weight = _event_weights(queries, settings)
+    return _merged(queries, weight, table, at_most=at_most, cold_node=COLD_START_NODE)
 
 
 def past_seeds(queries: Queries, settings: WalkSettings, table: WalkTable) -> SeedSets:
@@ -78,8 +82,7 @@ def past_seeds(queries: Queries, settings: WalkSettings, table: WalkTable) -> Se
         settings: How weights fall with age and place.
         table: Tells which nodes have edges.
     """
-    past = _merge_repeats(queries, _event_weights(queries, settings))
-    return _only(past, table.degree(past.node) > 0)
+    return _merged(queries, _event_weights(queries, settings), table)
 
 
 def with_cold_start(seeds: SeedSets) -> SeedSets:
@@ -108,22 +111,39 @@ def _event_weights(queries: Queries, settings: WalkSettings) -> Float64[np.ndarr
     return weight
 
 
-def _merge_repeats(queries: Queries, weight: Float64[np.ndarray, " seeds"]) -> SeedSets:
-    """One seed for each distinct item of a query, in order of its newest event."""
-    length = np.diff(queries.history_ptr)
-    query = np.repeat(np.arange(len(queries), dtype=np.int64), length)
-    span = int(queries.history_item.max(initial=0)) + 1
-    _, first, place = np.unique(
-        query * span + queries.history_item, return_index=True, return_inverse=True
+def _merged(
+    queries: Queries,
+    weight: Float64[np.ndarray, " seeds"],
+    table: WalkTable | None,
+    *,
+    at_most: int = _ALL,
+    cold_node: int = -1,
+) -> SeedSets:
+    """One seed for each distinct item of a query, in order of its newest event.
+
+    Args:
+        queries: The queries.
+        weight: How much each event of their histories counts.
+        table: Only items that have edges in it; None: all.
+        at_most: The newest so many of each query.
+        cold_node: Seed of a query that has none; -1: it stays without.
+    """
+    room = len(queries.history_item) + len(queries)
+    ptr = np.empty(len(queries) + 1, np.int64)
+    node, merged = np.empty(room, np.int32), np.empty(room, np.float64)
+    n = merge_history(
+        queries.history_ptr,
+        queries.history_item,
+        weight,
+        np.empty(0, np.uint64) if table is None else table.place,
+        table is not None,
+        at_most,
+        cold_node,
+        ptr,
+        node,
+        merged,
     )
-    order = np.argsort(first, kind="stable")
-    merged = np.bincount(place.ravel(), weights=weight, minlength=len(first))[order]
-    first = first[order]
-    return SeedSets(
-        _ptr_of(query[first], len(queries)),
-        (queries.history_item[first] + 1).astype(np.int32),
-        merged.astype(np.float64),
-    )
+    return SeedSets(ptr, node[:n], merged[:n])
 
 
 def _owner(seeds: SeedSets) -> Int64[np.ndarray, " seeds"]:
@@ -141,17 +161,12 @@ def _only(seeds: SeedSets, keep: Bool[np.ndarray, " seeds"]) -> SeedSets:
     return SeedSets(_ptr_of(_owner(seeds)[keep], len(seeds)), seeds.node[keep], seeds.weight[keep])
 
 
-def _newest(seeds: SeedSets, n: int) -> SeedSets:
-    place = np.arange(len(seeds.node)) - seeds.ptr[_owner(seeds)]
-    return _only(seeds, place < n)
-
-
 def _representatives(
     seeds: SeedSets, queries: Queries, seed: int, settings: MedoidSeeds, rows_of: RowsOf
 ) -> SeedSets:
     """Replace each query's seeds by medoids of their clusters, each counting alike."""
     faded = WalkSettings(half_life_days=settings.half_life_days)
-    importance = _merge_repeats(queries, _event_weights(queries, faded))
+    importance = _merged(queries, _event_weights(queries, faded), None)
     keys = query_keys(queries, seed)
     keep = np.zeros(len(seeds.node), dtype=bool)
     for query in range(len(seeds)):
