@@ -15,6 +15,7 @@ VERSION: Final = 1
 MOST_SHOWN: Final = 1000
 MOST_LETTERS: Final = 48_000
 _CHECK_BYTES: Final = 8
+_IN_JSON: Final = json.JSONEncoder(ensure_ascii=False).encode
 # Bounds what a few bytes could be blown up to.
 _MOST_BYTES: Final = 2**20
 
@@ -32,7 +33,7 @@ def write_cursor(question: str, shown: Sequence[Key]) -> str | None:
     Returns:
         URL-safe text of at most `MOST_LETTERS`; None where ids are too long for that.
     """
-    packed = zlib.compress(json.dumps(list(shown), ensure_ascii=False).encode(), 1)
+    packed = zlib.compress(_IN_JSON(list(shown)).encode(), 1)
     whole = bytes([VERSION]) + _check(question, packed) + packed
     text = base64.urlsafe_b64encode(whole).rstrip(b"=").decode()
     return text if len(text) <= MOST_LETTERS else None

@@ -110,6 +110,12 @@ class Forgotten:
     n_removed: int
 
 
+# `json.dumps` would make one of these at each call.
+_CANONICAL: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+
+
 def canonical_json(value: Mapping[str, Any]) -> str:
     """JSON text that is equal for equal values: sorted keys, no blanks, no NaN.
 
@@ -119,9 +125,7 @@ def canonical_json(value: Mapping[str, Any]) -> str:
         DataError: `value` holds something JSON has no form for.
     """
     try:
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        )
+        return _CANONICAL(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(
             f"a body that is not JSON: {error} — plain values, finite numbers"
