@@ -47,7 +47,7 @@ class FollowingSettings(BaseModel):
         "append is seen that late.",
     )
     gather_s: float = Field(
-        0.008,
+        0.025,
         ge=0,
         le=10,
         description="Seconds between learning and looking at the log again: what comes meanwhile "
