@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from graphrec import terminal
 from graphrec.errors import SettingsError
-from graphrec.serve_worker import APP, ServeOptions, bundled, prepared, settings_of_server, start_of
+from graphrec.serve_worker import APP, ServeOptions, bundled, settings_of_server, start_of
 
 if TYPE_CHECKING:
     from graphrec.serving.opening import ServeSettings
@@ -87,7 +87,7 @@ def serve(
     with closing(bound_socket(chosen.host, chosen.port)) as bound:
         address = f"http://{chosen.host}:{chosen.port}"
         if chosen.workers > 1:
-            terminal.aside().print(prepared(options), address, sep="\n", soft_wrap=True)
+            terminal.aside().print(address, soft_wrap=True)
             options.to_environment()
             with TemporaryDirectory(prefix="graphrec-metrics-") as counted:
                 # Not before: this process answers nobody, and must not count among those that do.

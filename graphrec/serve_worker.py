@@ -7,10 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -137,32 +135,6 @@ def bundled(name: str, options: ServeOptions) -> str:
     return f"{place}: {data} by {settings.pipeline or 'walks'}, entries of the log up to {seq}"
 
 
-def prepared(options: ServeOptions) -> str:
-    """See to it that workers find a state, and tell of which bundle.
-
-    Where none is kept all is opened once in a process of its own.
-
-    Raises:
-        GraphrecError: It does not open.
-    """
-    from graphrec.serving.opening import kept_bundle
-
-    settings = settings_of_server(options)
-    name = kept_bundle(start_of(settings), settings)
-    if name is not None:
-        return f"bundle {name}: as kept in {settings.store.folder}"
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_open_once, options).result()
-
-
-def _open_once(options: ServeOptions) -> str:
-    from graphrec.serving.opening import opened
-
-    settings = settings_of_server(options)
-    with opened(start_of(settings), settings) as server:
-        return server.words
-
-
 def make_app() -> "FastAPI":
     """The app of one of several worker processes; closed when the app shuts down.
 
@@ -183,7 +155,7 @@ def make_app() -> "FastAPI":
     except GraphrecError as error:
         _LOG.error("%s", error)
         sys.exit(STARTUP_FAILURE)
-
+    _LOG.info("%s", server.words)
     of_app = server.app.router.lifespan_context
 
     @asynccontextmanager

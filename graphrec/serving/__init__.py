@@ -8,5 +8,5 @@ callers ask for (`asking.py` and `cursors.py` put questions, `recording.py` and 
 write), `app.py` the HTTP app, whose doors stand in modules of their own (`*_doors.py`),
 `admission.py` how much it takes on, `onlookers.py` who counts and measures what it does, `page/`
 the web page. `learning.py` learns entries, `keeping.py` and `state_store.py` keep states on disk,
-`models.py` puts bundles to use; `listening.py` is the server around the app.
+`models.py` puts bundles to use; `listening.py` is the server around the app, and the processes.
 """

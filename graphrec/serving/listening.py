@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from graphrec.errors import GraphrecError
 from graphrec.serving.problems import problem
@@ -224,17 +225,33 @@ class OrderlyServer(uvicorn.Server):
 
 
 class Supervisor(Multiprocess):
-    """Worker processes, of which one that dies is noticed at once.
+    """Worker processes: the first alone, and the others once it answers.
 
-    Uvicorn waits for a worker's answer to the end of its patience even where the worker has died:
-    its own copy of the pipe's other end keeps that open.
+    So one has the machine for itself while it reads or learns a state, callers are answered as soon
+    as they would be by one process, and the others find what the first has learnt.
+
+    One that dies is noticed at once. Uvicorn waits for a worker's answer to the end of its patience
+    even where the worker has died: its own copy of the pipe's other end keeps that open.
     """
 
+    def init_processes(self) -> None:
+        """Start the first process."""
+        self._start_more(1)
+
     def keep_subprocess_alive(self) -> None:
-        """Start anew what has died."""
+        """Start anew what has died, and the others once the first is ready."""
         for process in self.processes:
             process.child_conn.close()
         super().keep_subprocess_alive()
+        n_missing = self.processes_num - len(self.processes)
+        if n_missing > 0 and self.processes[0].is_ready(_PATIENCE_S):
+            self._start_more(n_missing)
+
+    def _start_more(self, n: int) -> None:
+        for _ in range(n):
+            process = Process(self.config, self.sockets)
+            process.start()
+            self.processes.append(process)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

@@ -112,7 +112,9 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
         StoreError: The log cannot be opened.
         SnapshotError: The log names a bundle that is not there or cannot be used.
     """
-    keys = _keys_of(settings)
+    if settings.keys is None:
+        refuse_open_door(settings.host)
+    keys = None if settings.keys is None else KeyFile(settings.keys)
     store, clock = StateStore(settings.store), SteadyClock()
     with ExitStack() as closing:
         log = closing.enter_context(EntryLog(settings.log, clock=clock))
@@ -133,20 +135,6 @@ def opened(start: Start, settings: ServeSettings) -> Iterator[Opened]:
         yield Opened(app, engine, models.in_use, n_replayed)
 
 
-def kept_bundle(start: Start, settings: ServeSettings) -> str | None:
-    """Name of the bundle that a server starts from, where a state of it is kept; else None.
-
-    Raises:
-        GraphrecError: The server could not open.
-    """
-    _keys_of(settings)
-    with EntryLog(settings.log) as log:
-        name = _bundle_named(start, log)
-    store = StateStore(settings.store)
-    is_kept = store.has_bundle(name) or store.newest_seq(name) is not None
-    return name if is_kept else None
-
-
 def refuse_open_door(host: str) -> None:
     """Check that nobody from elsewhere reaches a server without keys.
 
@@ -164,21 +152,10 @@ def refuse_open_door(host: str) -> None:
         )
 
 
-def _keys_of(settings: ServeSettings) -> KeyFile | None:
-    if settings.keys is None:
-        refuse_open_door(settings.host)
-        return None
-    return KeyFile(settings.keys)
-
-
-def _bundle_named(start: Start, log: EntryLog) -> str:
-    named = log.newest("model", 1)
-    return named[0].key if named else start.name
-
-
 def _first_state(start: Start, store: StateStore, log: EntryLog) -> LiveState:
     """The newest state of the bundle that the log names, or of `start`."""
-    name = _bundle_named(start, log)
+    named = log.newest("model", 1)
+    name = named[0].key if named else start.name
     found = store.newest_state(name, log.log_id, log.last_seq)
     if found is not None:
         return found

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
+from graphrec.serving import listening
 from graphrec.serving.entries import NewEntry
 from graphrec.serving.settings import EntryLogSettings
 from graphrec.serving.store import EntryLog
@@ -121,8 +123,7 @@ def test_workers_start_from_what_is_kept_and_where_they_cannot_the_server_ends(s
     wait_for(lambda: workers(port) == 2, again)
     again.terminate()
     assert again.wait(30) == 0
-    with again.stderr:
-        assert "as kept in" in again.stderr.read()
+    again.stderr.close()
     with EntryLog(EntryLogSettings(url=f"sqlite:///{tmp_path}/log.sqlite")) as log:
         log.append([NewEntry("model", "gone", 1, "{}", None)])
     (tmp_path / "state/bundles/gone").mkdir()
@@ -139,3 +140,34 @@ def is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_the_others_start_once_the_first_answers(monkeypatch):
+    class Fake:
+        def __init__(self, config, sockets):
+            self.child_conn, other = Pipe()
+            other.close()
+            self.answers = False
+            started.append(self)
+
+        def start(self):
+            pass
+
+        def is_alive(self, timeout):
+            return True
+
+        def is_ready(self, timeout):
+            return self.answers
+
+    started = []
+    monkeypatch.setattr(listening, "Process", Fake)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    config = listening.BoundedConfig("somewhere:app", listening.ListenSettings(), 3)
+    supervisor = listening.Supervisor(config, [])
+    supervisor.init_processes()
+    supervisor.keep_subprocess_alive()
+    assert len(started) == 1
+    started[0].answers = True
+    for _ in range(2):
+        supervisor.keep_subprocess_alive()
+        assert started == supervisor.processes and len(started) == 3
