@@ -48,7 +48,7 @@ class Keeper:
         self._engine = engine
         self._store = store
         self._log_id = log_id
-        self._newest: tuple[str, int | None] = ("", None)
+        self._newest: tuple[str, int | None] | None = None
         self._newest_since = time.monotonic()
         self._rests_until = -math.inf
         self._closed = threading.Event()
@@ -91,7 +91,7 @@ class Keeper:
             self._try()
 
     def _run(self) -> None:
-        while not self._closed.wait(min(_LOOK_S, self._store.settings.every_s)):
+        while not self._closed.wait(min(_LOOK_S, self._store.settings.every_s / 2)):
             if self._is_due():
                 self._try()
 
@@ -100,8 +100,9 @@ class Keeper:
         with self._engine.read() as state:
             model, known = state.model, state.seq
         seq = self._store.newest_seq(model)
-        if (model, seq) != self._newest:
-            self._newest, self._newest_since = (model, seq), time.monotonic()
+        if self._newest not in (None, (model, seq)):
+            self._newest_since = time.monotonic()
+        self._newest = model, seq
         if known == seq or time.monotonic() < self._rests_until:
             return False
         rule, age_s = self._store.settings, time.monotonic() - self._newest_since

@@ -71,7 +71,9 @@ def kill_servers(url: str, folder: Path, n_rounds: int, seed: int = 0) -> Server
     acknowledged: set[str] = set()
     for number in range(n_rounds):
         tally.snapshots += any(store.glob("snapshots/*/*/manifest.json"))
-        acknowledged |= _round(url, data, store, number, chance.uniform(0, 4.0), tally)
+        # The first one lives long enough to leave a snapshot.
+        alive_s = chance.uniform(0 if number else 2.5, 4.0)
+        acknowledged |= _round(url, data, store, number, alive_s, tally)
     tally.acknowledged = len(acknowledged)
     with EntryLog(EntryLogSettings(url=url)) as log:
         entries = [entry for chunk in log.chunks() for entry in chunk]
