@@ -8,8 +8,8 @@ import pytest
 from jaxtyping import Float32
 
 from graphrec.errors import DataError, UnknownIdError
-from graphrec.events.catalogue import ItemDescription
 from graphrec.events.dataset import Dataset
+from graphrec.events.descriptions import ItemDescription
 from graphrec.pipeline import Pipeline, Request
 from graphrec.pipeline.writing import write_all
 from graphrec.retrieval.filters import ItemFilters

@@ -2,9 +2,8 @@
 
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -13,35 +12,14 @@ from jaxtyping import Bool, Int32, Int64
 from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError
 from graphrec.events.dataset import Dataset
+from graphrec.events.descriptions import ItemDescription, NameColumn, said_in, table_of
 from graphrec.publications import Publications
 from graphrec.row_lists import move_rows
 from graphrec.stages import DescribedItems, Interactions
 
-NameColumn = Literal["publisher", "keywords"]
 COLUMNS: Final[tuple[NameColumn, ...]] = ("publisher", "keywords")
 IS_DELETED: Final = "is_deleted"
 """Column of an items table that marks items that are not to be shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemDescription:
-    """All that is said of one item; what is left out is not known.
-
-    Attributes:
-        title: For people.
-        publishers: Who published it, each once, the first one foremost.
-        keywords: What it is about, each once.
-        published_s: When it was published, UTC seconds; None: its first event is to tell.
-    """
-
-    title: str | None = None
-    publishers: tuple[str, ...] = ()
-    keywords: tuple[str, ...] = ()
-    published_s: int | None = None
-
-    def names(self, column: NameColumn) -> tuple[str, ...]:
-        """Publishers or keywords."""
-        return self.publishers if column == "publisher" else self.keywords
 
 
 class Catalogue:
@@ -91,11 +69,13 @@ class Catalogue:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the lists and rows of names, which follow from the rest."""
-        return vars(self) | {"_bearers": None, "_name_row": None, "_titles": []}
+        said = table_of(self._said)
+        return vars(self) | {"_bearers": None, "_name_row": None, "_titles": [], "_said": said}
 
     def __setstate__(self, kept: Mapping[str, Any]) -> None:
         """Take what was kept."""
         vars(self).update(kept)
+        self._said = said_in(kept["_said"])
         self._titles = _titles_of(self._table)
 
     @property

@@ -31,8 +31,9 @@ from jaxtyping import Bool, Int32
 
 from graphrec.arrays import NO_ROW
 from graphrec.errors import DataError, LeakageError
-from graphrec.events.catalogue import Catalogue, ItemDescription
+from graphrec.events.catalogue import Catalogue
 from graphrec.events.dataset import Dataset
+from graphrec.events.descriptions import ItemDescription
 from graphrec.events.history import LiveHistory
 from graphrec.events.ids import Key
 from graphrec.pipeline.absorbing import Absorbing, StreamAbsorbing

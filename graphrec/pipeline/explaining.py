@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from graphrec.arrays import NO_ROW
-from graphrec.events.catalogue import COLUMNS, Catalogue, NameColumn
+from graphrec.events.catalogue import COLUMNS, Catalogue
+from graphrec.events.descriptions import NameColumn
 from graphrec.events.ids import Key
 from graphrec.ranking.learned import FeatureEffect
 from graphrec.stages import Candidates, Queries, Slate

@@ -5,7 +5,8 @@ import pyarrow as pa
 from jaxtyping import Int32, Int64
 
 from graphrec.arrays import NO_ROW
-from graphrec.events.catalogue import Catalogue, NameColumn
+from graphrec.events.catalogue import Catalogue
+from graphrec.events.descriptions import NameColumn
 from graphrec.slate.facts import ItemFacts
 
 

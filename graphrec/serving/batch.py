@@ -11,8 +11,9 @@ import polars as pl
 from jaxtyping import Bool, Float32, Int8, Int32, Int64
 
 from graphrec.errors import GraphrecError
-from graphrec.events.catalogue import Catalogue, ItemDescription
+from graphrec.events.catalogue import Catalogue
 from graphrec.events.dataset import Dataset
+from graphrec.events.descriptions import ItemDescription
 from graphrec.events.edges_of_items import edges_of_items
 from graphrec.events.ids import IdMap, Key
 from graphrec.events.log import EdgeType, EventLog, NodeType

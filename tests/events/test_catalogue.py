@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from graphrec.arrays import NEVER_S
 from graphrec.errors import DataError
-from graphrec.events.catalogue import COLUMNS, Catalogue, ItemDescription
+from graphrec.events.catalogue import COLUMNS, Catalogue
+from graphrec.events.descriptions import ItemDescription
 from tests.worlds import small_dataset, watched
 
 ITEMS = {

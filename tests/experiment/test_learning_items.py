@@ -8,7 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.events.catalogue import Catalogue, ItemDescription
+from graphrec.events.catalogue import Catalogue
+from graphrec.events.descriptions import ItemDescription
 from graphrec.experiment.named_items import named_items_of
 from graphrec.experiment.slates import item_facts
 from graphrec.experiment.staging import feature_inputs

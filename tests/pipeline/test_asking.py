@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from graphrec.errors import DataError
-from graphrec.events.catalogue import Catalogue, ItemDescription
+from graphrec.events.catalogue import Catalogue
+from graphrec.events.descriptions import ItemDescription
 from graphrec.pipeline import Pipeline, Request
 from graphrec.pipeline.item_names import coded_names, facts_of
 from graphrec.pipeline.objectives import WeighingRanker

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.events.catalogue import Catalogue, ItemDescription
+from graphrec.events.catalogue import Catalogue
+from graphrec.events.descriptions import ItemDescription
 from graphrec.serving.search import SearchIndex, words_of
 from tests.worlds import small_dataset, watched
 

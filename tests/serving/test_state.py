@@ -7,16 +7,17 @@ import polars as pl
 import pytest
 
 from graphrec.errors import DataError, UnknownIdError
-from graphrec.events.catalogue import ItemDescription
 from graphrec.events.dataset import Dataset
+from graphrec.events.descriptions import ItemDescription
 from graphrec.events.ids import Key
 from graphrec.events.readers import dataset_from_frame
 from graphrec.events.world import WorldSettings, generate_world
 from graphrec.experiment.opening import fit_pipeline
 from graphrec.experiment.sources import method_named
 from graphrec.experiment.staged_settings import PipelineMethod
+from graphrec.object_graph import flatten, rebuild
 from graphrec.pipeline import Pipeline, Request
-from graphrec.serving.changes import ItemDeleted, ItemPut, LiveEvent
+from graphrec.serving.changes import ItemDeleted, ItemPut, LiveEvent, UserPut
 from graphrec.serving.state import LiveState
 from tests.worlds import small_dataset
 
@@ -166,3 +167,24 @@ def test_an_item_that_nobody_watched_is_brought_by_what_is_said_of_it() -> None:
     slate = state.pipeline.recommend(queries, Request(5))
     reasons = state.pipeline.describe(slate, 0, queries)[0].reasons
     assert ("publisher", "P") in [(why.kind, why.key) for why in reasons]
+
+
+def test_what_is_said_of_many_is_kept_whole_and_in_as_few_parts_as_of_few() -> None:
+    state = LiveState(fit_pipeline(small_dataset([(1, "ann", "a")]), method_named("walk", {})))
+    n_parts = []
+    for last in (3, 60):
+        for n in range(last):
+            said = ItemDescription(
+                f"Item {n}" if n % 2 else None, ("p", f"{n}")[: n % 3], ("k",), n
+            )
+            properties = {"age": n, "height": n / 3, "is_new": n % 2 == 0, "name": f"Ü {n}"}
+            state.apply([ItemPut(f"i{n}", said), UserPut(f"u{n}", properties)])
+        flat = flatten(state)
+        n_parts.append(len(flat.nodes))
+        for again in (copy.deepcopy(state), rebuild(flat)):
+            assert again.pipeline.catalogue.said == state.pipeline.catalogue.said
+            assert list(again.properties.items()) == list(state.properties.items())
+            again.apply([ItemPut("i1", ItemDescription("another"))])
+            row = state.pipeline.dataset.ids["item"].row("i1")
+            assert state.pipeline.catalogue.description(row).title == "Item 1"
+    assert n_parts[0] == n_parts[1]
