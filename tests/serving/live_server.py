@@ -60,7 +60,8 @@ class LiveServer:
         return self.client.post("/v1/events", json=event(number, **more))
 
     def contents(self):
-        """What could have changed: the log's entries, and who and what is known."""
+        """What could have changed: the log's entries, and who and what is known of them."""
+        assert self.engine.wait_until(self.log.last_seq(), 20)
         with self.engine.read() as state:
             known = [len(state.pipeline.dataset.ids[kind]) for kind in ("user", "item")]
             known.append(state.pipeline.cut_s)
