@@ -87,6 +87,7 @@ def serve(
     with closing(bound_socket(chosen.host, chosen.port)) as bound:
         address = f"http://{chosen.host}:{chosen.port}"
         if chosen.workers > 1:
+            start_of(chosen)
             terminal.aside().print(address, soft_wrap=True)
             options.to_environment()
             with TemporaryDirectory(prefix="graphrec-metrics-") as counted:

@@ -87,12 +87,13 @@ def start_of(settings: "ServeSettings") -> "Start":
     Raises:
         DataError: The data are not there.
     """
-    from graphrec.experiment import worlds
     from graphrec.experiment.fingerprints import fingerprint
     from graphrec.serving.opening import Start
 
     folder, file = settings.data, settings.pipeline
     if folder is None:
+        from graphrec.experiment import worlds
+
         folder = worlds.demo_folder(None)
         if not (folder / "events.parquet").is_file():
             with terminal.progress("simulating", None):
