@@ -38,7 +38,7 @@ class ItemDescription:
 
 
 def table_of(said: Mapping[int, ItemDescription]) -> pl.DataFrame:
-    """Descriptions by row as a table, which is kept in a hundredth of the time."""
+    """Descriptions by row as a table, which is kept as one part however many there are."""
     columns = {
         "row": list(said),
         "title": [one.title for one in said.values()],

@@ -92,7 +92,12 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._closed.wait(min(_LOOK_S, self._store.settings.every_s / 2)):
-            if self._is_due():
+            try:
+                is_due = self._is_due()
+            except OSError as error:
+                self.failure = f"the store cannot be read: {error}"
+                continue
+            if is_due:
                 self._try()
 
     def _is_due(self) -> bool:

@@ -55,7 +55,7 @@ class LiveState:
         self.properties: dict[Key, Mapping[str, Property]] = properties_of(dataset.users)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All of it; properties as one text, which takes a hundredth of the time."""
+        """All of it; properties as one text, which is one part however many there are."""
         properties = list(self.properties), json.dumps(list(self.properties.values()))
         return vars(self) | {"properties": properties}
 

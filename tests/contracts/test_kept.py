@@ -30,6 +30,7 @@ from graphrec.serving.state import LiveEvent, LiveState
 from graphrec.stages import Candidates, CandidateSource, Eligibility, Interactions, Settling
 from tests.contracts.arrangers import ARRANGERS, ArrangerCase, a_memory, some_counts
 from tests.contracts.deep_look import deep_look
+from tests.contracts.kept_parts import check_parts
 from tests.contracts.rank_models import MODELS, lists_with_a_category
 from tests.contracts.test_arranger import asked as asked_to_arrange
 
@@ -236,30 +237,12 @@ def check_law(source: CandidateSource) -> None:
             assert_same(answers(other, first, second), before)
 
 
-def check_parts(source: CandidateSource) -> None:
-    """What is kept has as many parts however many batches came.
-
-    What grows by a part for each batch stops everybody while it is copied, after some hours.
-    """
-    every, first = days().dataset.log.interactions(), N_FITTED + 3 * N_BATCH
-    n_parts = []
-    # Those that refit every 30 events do so after the fifth.
-    for n in range(35):
-        if n in (6, 34):
-            flat = flatten(source)
-            n_parts.append((len(flat.nodes), len(flat.arrays)))
-        source.absorb(every.take(slice(first + n, first + n + 1)))
-        if isinstance(source, Settling):
-            source.settle()
-    assert n_parts[1][0] < n_parts[0][0] + 10 and n_parts[1][1] < n_parts[0][1] + 10
-
-
 @pytest.mark.parametrize(("name", "values"), [m[1:] for m in METHODS], ids=[m[0] for m in METHODS])
 def test_copies_of_a_source_learn_on_alike_and_each_for_itself(name, values):
     source = build_source(method_named(name, values), days().dataset)
     source.fit(days().fitted, days().cut_s)
     check_law(source)
-    check_parts(source)
+    check_parts(source, days().dataset.log.interactions(), N_FITTED + 3 * N_BATCH)
 
 
 @pytest.mark.parametrize("values", PIPELINES.values(), ids=PIPELINES)

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from graphrec.graph.edges import COLD_START_NODE
 from graphrec.graph.walk_table import WalkTable
@@ -157,3 +159,21 @@ def test_every_seed_gets_a_walk_and_walks_take_their_steps():
     assert mean_length(settings) == 1.5
     walks = walks_per_seed(np.array([0.0, 0.001, 0.25, 0.749]), 3000, 1.5)
     assert walks.tolist() == [1, 2, 500, 1498]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=4), st.integers(1, 4)
+)
+def test_the_kernel_lists_what_a_plain_loop_lists(histories, n):
+    plain = []
+    for history in histories:
+        seeds: dict[int, float] = {}
+        for item in history:
+            if item + 1 < len(ROWS) and ROWS[item + 1]:
+                seeds[item] = seeds.get(item, 0.0) + 1.0
+        plain.append(list(seeds.items()) or [(COLD_START_NODE - 1, 1.0)])
+    queries = sessions(*histories)
+    assert as_lists(seeds_of(ROWS, queries, seeds=AllSeeds())) == plain
+    newest = [one[:n] for one in plain]
+    assert as_lists(seeds_of(ROWS, queries, seeds=RecentSeeds(n=n))) == newest
